@@ -1,0 +1,218 @@
+/**
+ * What crosses the wire beyond the Debug Adapter Protocol: launch arguments, custom requests and events.
+ *
+ * Types only. This is the one file of adapter/ that extension/ may import (with `import type`). Numbers that can
+ * exceed 2^53 and all addresses and entries are hexadecimal strings (`"0x8000000000103067"`); frame numbers are
+ * plain numbers. Every answer is bounded: a request names where to start and how many rows it wants, and the answer
+ * holds at most `MAX_ROWS` of them.
+ */
+
+export type AbiName = 'x86_64' | 'x86_32p' | 'x86_32';
+export type XenVersion = '4.17' | '3.0.4';
+
+/** Attributes of a launch configuration of type `xenscope`. Everything but `program` has a default. */
+export interface LaunchAttributes {
+  /** The guest script, or one for each domain (d1, d2, ...). */
+  readonly program: string | readonly string[];
+  readonly abi?: AbiName;
+  readonly xen?: XenVersion;
+  /** Memory of each domain: a number of bytes or `"16MiB"`. */
+  readonly memory?: string | number;
+  /** Memory of the whole machine. */
+  readonly machine?: string | number;
+  /** For a handler script: the access that triggers it, `"0x400000,write"`. */
+  readonly fault?: string;
+  /** Name of the entry function. */
+  readonly entry?: string;
+  /** `contiguous`, `scattered` or `scattered:SEED`. */
+  readonly layout?: string;
+  readonly role?: 'domU' | 'hardware';
+  readonly maxStatements?: number;
+  readonly stopOnEntry?: boolean;
+  /** Folders searched by `#include`, after the script's own. */
+  readonly includePath?: readonly string[];
+  readonly noDebug?: boolean;
+}
+
+/** The most rows that one answer holds. */
+export type MaxRows = 1024;
+
+/** Which domain a request is about; the domain of the focused vCPU when absent. */
+export interface DomainSelector {
+  readonly domain?: number;
+}
+
+export interface MachineSummary {
+  readonly abi: AbiName;
+  readonly xen: XenVersion;
+  /** Frames of the machine; valid MFNs are below it. */
+  readonly maxPage: number;
+  readonly levels: number;
+  readonly entriesPerTable: number;
+  readonly entryBytes: 4 | 8;
+  readonly domains: readonly DomainSummary[];
+}
+
+export interface DomainSummary {
+  readonly domain: number;
+  readonly name: string;
+  readonly totPages: number;
+  readonly maxPages: number;
+  /** Length of the guest's P2M array. */
+  readonly nrPages: number;
+  /** Machine frame of the kernel root that vCPU 0 has loaded. */
+  readonly root: number;
+  readonly userRoot: number | null;
+  readonly crashed: string | null;
+}
+
+export type FrameType = 'none' | 'l1' | 'l2' | 'l3' | 'l4' | 'seg_desc' | 'shared' | 'writable';
+
+export interface FrameRow {
+  readonly mfn: number;
+  /** The owner's domain id, or null when the frame is free. */
+  readonly owner: number | null;
+  /** `d1`, `Xen`, `I/O` or `free`, for people. */
+  readonly ownerName: string;
+  readonly type: FrameType;
+  readonly typeCount: number;
+  readonly refCount: number;
+  readonly pinned: boolean;
+  readonly validated: boolean;
+  readonly allocated: boolean;
+  /** What the M2P says: a PFN as number, or null for an invalid entry. */
+  readonly m2p: number | null;
+  /** What the frame is for, where the model knows: `start_info`, `P2M list`, `boot page table`, `kernel text`... */
+  readonly role?: string;
+  readonly changed: boolean;
+}
+
+export interface TableEntryRow {
+  readonly slot: number;
+  readonly pte: string;
+  readonly present: boolean;
+  /** Decoded flags as people write them: `P RW US A D NX`. */
+  readonly flags: string;
+  readonly mfn: number;
+  /** PFN of the frame in its owner's numbering, null when unknown. */
+  readonly pfn: number | null;
+  /** Level of the table that the entry points to; 0 when it maps a page (or is not present). */
+  readonly childLevel: 0 | 1 | 2 | 3 | 4;
+  readonly superpage: boolean;
+  /** First virtual address that the entry covers. */
+  readonly va: string;
+  /** Set when the slot is written by Xen and closed to the guest. */
+  readonly xen: boolean;
+  readonly changed: boolean;
+}
+
+export interface P2mRow {
+  readonly pfn: number;
+  /** Machine frame that the guest's P2M names, null for an invalid entry. */
+  readonly mfn: number | null;
+  /** What the M2P says about that frame: null for an invalid entry or no frame. */
+  readonly m2p: number | null;
+  readonly state: 'ok' | 'invalid' | 'm2p-disagrees' | 'foreign';
+  readonly owner: string;
+  readonly role?: string;
+  readonly changed: boolean;
+}
+
+export interface WalkStep {
+  readonly level: 1 | 2 | 3 | 4;
+  readonly tableMfn: number;
+  readonly slot: number;
+  readonly pte: string;
+  readonly flags: string;
+  readonly present: boolean;
+  readonly superpage: boolean;
+}
+
+export interface Walk {
+  readonly va: string;
+  readonly steps: readonly WalkStep[];
+  /** Where the walk ends: a machine address, or why there is none. */
+  readonly maddr: string | null;
+  readonly fault: string | null;
+}
+
+export interface TableResult {
+  readonly mfn: number;
+  readonly level: 1 | 2 | 3 | 4;
+  readonly total: number;
+  readonly rows: readonly TableEntryRow[];
+}
+
+/** A source that does not know says why instead of answering. */
+export interface Unknown {
+  readonly unknown: string;
+}
+
+/** Request name -> [arguments, body of the response]. */
+export interface CustomRequests {
+  'xenscope/machine': [Record<string, never>, MachineSummary];
+  /** Entries of one table; only the non-empty ones when `presentOnly`. `mfn` absent: the domain's kernel root. */
+  'xenscope/table': [
+    DomainSelector & {
+      readonly mfn?: number;
+      readonly level?: 1 | 2 | 3 | 4;
+      /** First virtual address that the table covers; absent: 0. */
+      readonly base?: string;
+      readonly from: number;
+      readonly count: number;
+      readonly presentOnly: boolean;
+    },
+    TableResult | Unknown,
+  ];
+  'xenscope/frames': [
+    {
+      readonly from: number;
+      readonly count: number;
+      readonly filter?: {
+        readonly owner?: number | 'free';
+        readonly type?: FrameType;
+        readonly changed?: boolean;
+        readonly pinned?: boolean;
+      };
+    },
+    /** `next`: the frame to ask from for the following rows, null at the end. */
+    { readonly rows: readonly FrameRow[]; readonly next: number | null },
+  ];
+  'xenscope/p2m': [
+    DomainSelector & {
+      readonly from: number;
+      readonly count: number;
+      readonly filter?: { readonly state?: P2mRow['state']; readonly changed?: boolean };
+    },
+    { readonly total: number; readonly rows: readonly P2mRow[]; readonly next: number | null } | Unknown,
+  ];
+  'xenscope/walk': [DomainSelector & { readonly va: string }, Walk | Unknown];
+  /** Resolves what a user typed into an address box: `va:0x...`, `pfn:`, `mfn:`, a symbol or a C expression. */
+  'xenscope/resolve': [
+    { readonly text: string; readonly frameId?: number },
+    { readonly memoryReference: string; readonly label: string } | Unknown,
+  ];
+  'xenscope/hypercalls': [
+    { readonly from: number; readonly count: number },
+    { readonly total: number; readonly rows: readonly HypercallRow[] },
+  ];
+}
+
+export interface HypercallRow {
+  readonly seq: number;
+  readonly domain: number;
+  readonly vcpu: number;
+  readonly name: string;
+  readonly summary: string;
+  readonly rc: string;
+  readonly refused: boolean;
+  readonly rule: string | null;
+  readonly file: string | null;
+  readonly line: number | null;
+}
+
+/** Event name -> body. */
+export interface CustomEvents {
+  /** State has moved: views ask again for what they show. `stop` counts stops, so that a late answer can be told. */
+  'xenscope/stateChanged': { readonly stop: number };
+}
