@@ -1,0 +1,121 @@
+/**
+ * What differs between the guest ABIs, as rows: geometry, masks, holes, structure layouts, selectors.
+ *
+ * Code asks the row; it never asks for an ABI's name. Offsets are those of the public headers, produced by compiling
+ * them (facts 4.1, 6.1, 6.6, 7.3, 9.9), and a test compares the shipped headers with gcc.
+ */
+
+import type { Level, VirtualAddress } from '../units.ts';
+
+export type AbiName = 'x86_64' | 'x86_32p' | 'x86_32';
+
+/** Flag bits of an entry as two words: bits 11:0 in `lo`, bits 63:52 in `hi`. */
+export interface FlagMask {
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** One level of the page tables. */
+export interface LevelRow {
+  readonly level: Level;
+  /** Lowest bit of the virtual address that indexes the table. */
+  readonly shift: number;
+  readonly slots: number;
+  /** Whether the processor takes bit 7 of an entry at this level as a superpage. */
+  readonly superpages: boolean;
+  /** Slots that Xen writes at promotion and that are closed to the guest: from..to, inclusive. */
+  readonly xenSlots: { readonly from: number; readonly to: number } | null;
+}
+
+/** A field of a structure in guest memory. */
+export interface Field {
+  readonly offset: number;
+  readonly bytes: 1 | 2 | 4 | 8;
+}
+
+export interface StartInfoLayout {
+  readonly size: number;
+  readonly magic: string;
+  readonly magicBytes: number;
+  readonly nrPages: Field;
+  readonly sharedInfo: Field;
+  readonly flags: Field;
+  readonly storeMfn: Field;
+  readonly storeEvtchn: Field;
+  readonly consoleMfn: Field;
+  readonly consoleEvtchn: Field;
+  readonly consoleInfoOffset: Field;
+  readonly consoleInfoSize: Field;
+  readonly ptBase: Field;
+  readonly nrPtFrames: Field;
+  readonly mfnList: Field;
+  readonly modStart: Field;
+  readonly modLen: Field;
+  readonly cmdLine: { readonly offset: number; readonly bytes: number };
+  readonly firstP2mPfn: Field;
+  readonly nrP2mFrames: Field;
+}
+
+export interface SharedInfoLayout {
+  readonly vcpuInfoBytes: number;
+  readonly upcallPending: Field;
+  readonly upcallMask: Field;
+  readonly pendingSel: Field;
+  readonly cr2: Field;
+  readonly evtchnPending: { readonly offset: number; readonly bytes: number };
+  readonly evtchnMask: { readonly offset: number; readonly bytes: number };
+  readonly maxPfn: Field;
+}
+
+/** Selectors of the flat segments that Xen gives a guest (facts 9.5). */
+export interface Selectors {
+  readonly kernelCs: number;
+  readonly kernelSs: number;
+  readonly userCs: number;
+  readonly userSs: number;
+  /** RPL that Xen forces on a trap entry's code segment. */
+  readonly kernelRpl: number;
+}
+
+export interface Abi {
+  readonly name: AbiName;
+  /** Bytes of the guest's `unsigned long`: pointers, P2M entries, stack words. */
+  readonly wordBytes: 4 | 8;
+  readonly entryBytes: 4 | 8;
+  /** L1 first; the last one is the root. */
+  readonly levels: readonly LevelRow[];
+  readonly rootLevel: Level;
+  /** Frame bits of an entry's high word (the low word's are 31:12). */
+  readonly frameMaskHi: number;
+  /** Exclusive limit of machine memory in frames that an entry of this ABI can name, or that its M2P window covers. */
+  readonly maxMachineFrames: number;
+  /** Whether guest kernels run in ring 3, so that each present entry needs US (facts 2.5). */
+  readonly kernelInRing3: boolean;
+  /** Where scripts' kernels are loaded. */
+  readonly virtBase: VirtualAddress;
+  /** The guest-readable M2P window, entry width = `wordBytes` (facts 1.4). */
+  readonly m2pWindow: { readonly start: VirtualAddress; readonly end: VirtualAddress };
+  /** Xen's hole: addresses from..to (inclusive) at which the guest may make no entry. */
+  readonly xenHole: { readonly from: VirtualAddress; readonly to: VirtualAddress };
+  /** Accesses at or above this address meet the segment limit and raise #GP; null where segments are flat. */
+  readonly segmentLimit: VirtualAddress | null;
+  readonly selectors: Selectors;
+  readonly startInfo: StartInfoLayout;
+  readonly sharedInfo: SharedInfoLayout;
+  readonly trapInfo: { readonly bytes: number; readonly address: Field };
+  readonly mmuextOp: { readonly bytes: number; readonly arg1: Field; readonly arg2: Field };
+  readonly memoryReservation: {
+    readonly bytes: number;
+    readonly extentStart: Field;
+    readonly nrExtents: Field;
+    readonly extentOrder: Field;
+    readonly memFlags: Field;
+    readonly domid: Field;
+  };
+  /** Flag bits that make validation fail for a domain without I/O rights, by level (facts 2.3); index level - 1. */
+  readonly disallowed: readonly FlagMask[];
+  /** Further bits of L1 entries that a domain with I/O rights may set: taken out of `disallowed[0]`. */
+  readonly ioAllowedL1: FlagMask;
+  /** Whether Xen adjusts entries (US, GUEST_KERNEL, G) as facts 2.5 says for x86_64. */
+  readonly adjustsEntries: boolean;
+}
