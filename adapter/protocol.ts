@@ -216,3 +216,19 @@ export interface CustomEvents {
   /** State has moved: views ask again for what they show. `stop` counts stops, so that a late answer can be told. */
   'xenscope/stateChanged': { readonly stop: number };
 }
+
+/**
+ * What `dist/adapter.cjs` (built from adapter/inline.ts) exports. The extension loads that file by name when the first
+ * session starts, so that it needs neither the adapter's code at activation nor an import beyond this file.
+ */
+export interface AdapterModule {
+  /** One adapter for one debug session; it talks by messages of the Debug Adapter Protocol, without a stream. */
+  createInlineAdapter(): InlineAdapter;
+}
+
+/** The shape that VS Code asks of an adapter that runs inside the extension host. */
+export interface InlineAdapter {
+  readonly onDidSendMessage: (listener: (message: object) => void) => { dispose(): void };
+  handleMessage(message: object): void;
+  dispose(): void;
+}
