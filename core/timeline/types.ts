@@ -1,0 +1,253 @@
+/**
+ * The words of a debugging session: what it is made from, what can stop it, what it tells about the run.
+ *
+ * Architecture decisions 5 and 10. Everything here is plain data, so that an adapter, a headless runner and a test
+ * read the same answers. Files are named by the paths that the caller gave; lines and columns count from 1.
+ */
+import type { VirtualAddress } from '../units.ts';
+
+export type AbiName = 'x86_64' | 'x86_32p' | 'x86_32';
+
+/** Severity as compilers have it; `id` is stable and names the kind of problem. */
+export interface SessionProblem {
+  readonly id: string;
+  readonly severity: 'error' | 'warning' | 'note';
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+  readonly message: string;
+}
+
+/** A guest script: one domain each, d1, d2, ... in the order given (the hardware domain is d0). */
+export interface ProgramSource {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Where `#include` finds files; headers shipped with Xenscope are answered under `<...>` names by the front end. */
+export interface SourceHost {
+  read(path: string): string | undefined;
+}
+
+/** What a run is made from. Texts come unparsed as the user wrote them; `Session.create` checks them. */
+export interface SessionConfig {
+  readonly programs: readonly ProgramSource[];
+  readonly host: SourceHost;
+  readonly includePaths?: readonly string[] | undefined;
+  /** False leaves out `<xenscope.h>` in front of the script. */
+  readonly prelude?: boolean | undefined;
+  readonly abi?: string | undefined;
+  readonly xen?: string | undefined;
+  /** Bytes, or a text as `16MiB`. */
+  readonly memory?: string | number | undefined;
+  readonly machine?: string | number | undefined;
+  /** `VA[,read|write|exec][,user]` */
+  readonly fault?: string | undefined;
+  readonly entry?: string | undefined;
+  /** `contiguous`, `scattered`, `scattered:SEED` */
+  readonly layout?: string | undefined;
+  readonly role?: string | undefined;
+  readonly maxStatements?: number | undefined;
+  /** Keep the checks that each hypercall made in `HypercallRecord.checks` (slower). */
+  readonly trace?: boolean | undefined;
+  /** Keep the journal that `changedCells` and evaluation without side effects need. Default true. */
+  readonly journal?: boolean | undefined;
+}
+
+export type SessionCreation =
+  | {
+      readonly kind: 'session';
+      readonly session: import('./session.ts').Session;
+      readonly problems: readonly SessionProblem[];
+    }
+  /** The script is wrong; every error at its place. */
+  | { readonly kind: 'problems'; readonly problems: readonly SessionProblem[] }
+  /** The configuration is wrong: one sentence naming the attribute and what is allowed. */
+  | { readonly kind: 'error'; readonly attribute: string; readonly message: string };
+
+/** A virtual CPU, numbered over all domains of the session in order of creation. A debugger shows it as a thread. */
+export type VcpuNumber = number;
+
+/** How far a run goes if nothing else stops it. */
+export type StopTest =
+  | { readonly kind: 'continue' }
+  | { readonly kind: 'step'; readonly vcpu: VcpuNumber; readonly how: 'into' | 'over' | 'out' };
+
+export type BreakpointSpec =
+  /** Stops at the first statement on `line`, or on the next line that has one. */
+  | {
+      readonly kind: 'line';
+      readonly id: number;
+      readonly file: string;
+      readonly line: number;
+      readonly column?: number;
+      readonly condition?: string;
+    }
+  /** Name of a function of the script or library (`page_fault_handler`). */
+  | { readonly kind: 'function'; readonly id: number; readonly name: string; readonly condition?: string }
+  /** `mmu_update`, `HYPERVISOR_mmu_update`, `mmuext_op:MMUEXT_PIN_*`; `*` matches any text. Stops before the call. */
+  | {
+      readonly kind: 'hypercall';
+      readonly id: number;
+      readonly pattern: string;
+      readonly condition?: string;
+    };
+
+/** Where a breakpoint went; `verified: false` says why in `message`. */
+export interface BreakpointPlace {
+  readonly id: number;
+  readonly verified: boolean;
+  readonly message?: string;
+  readonly place?: SourcePlace;
+}
+
+export interface SourcePlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+  /** The file is a shipped header or the library. */
+  readonly library: boolean;
+}
+
+/** Which events stop a run beside breakpoints. */
+export interface ExceptionFilters {
+  readonly refused: boolean;
+  readonly fault: boolean;
+  readonly crashed: boolean;
+}
+
+export type Stop =
+  | { readonly kind: 'step'; readonly vcpu: VcpuNumber }
+  | { readonly kind: 'breakpoint'; readonly vcpu: VcpuNumber; readonly ids: readonly number[] }
+  /** Standing at a hypercall breakpoint, the call not yet made. */
+  | {
+      readonly kind: 'hypercall';
+      readonly vcpu: VcpuNumber;
+      readonly ids: readonly number[];
+      readonly name: string;
+      readonly args: JsonObject;
+    }
+  /** A hypercall was refused; the frame is the guest's own statement that made it. */
+  | { readonly kind: 'refused'; readonly vcpu: VcpuNumber; readonly record: HypercallRecord }
+  | { readonly kind: 'fault'; readonly vcpu: VcpuNumber; readonly record: FaultRecord }
+  | { readonly kind: 'crashed'; readonly vcpu: VcpuNumber; readonly exit: ExitInfo }
+  | { readonly kind: 'exited'; readonly exit: ExitInfo }
+  /** `maxStatements` was reached, or every vCPU waits for an event that cannot come. */
+  | { readonly kind: 'limit'; readonly vcpu: VcpuNumber; readonly exit: ExitInfo }
+  /** The slice of statements given to `run` is used up: call `run` again with the same test to go on. */
+  | { readonly kind: 'budget' }
+  /** An invariant of the model itself is broken. */
+  | { readonly kind: 'internal'; readonly exit: ExitInfo };
+
+export interface ExitInfo {
+  /** As `xenscope run` exits (contracts.md section 1): 0 finished, 1 failed, 3 crashed, 4 limit, 5 internal. */
+  readonly status: 0 | 1 | 3 | 4 | 5;
+  readonly kind: 'finished' | 'failed' | 'crashed' | 'limit' | 'internal';
+  readonly reason: string;
+}
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [name: string]: JsonValue;
+}
+
+export interface RefusalRecord {
+  readonly rule: string;
+  readonly errno: string;
+  readonly message: string;
+  readonly xenFunction: string;
+  readonly xenPrints: string;
+  readonly xenPrintsInRelease: boolean;
+  readonly usualCause: string;
+  readonly remedy: string;
+  readonly evidence: JsonObject;
+}
+
+export interface HypercallRecord {
+  readonly seq: number;
+  readonly domain: number;
+  /** Number of the vCPU inside its domain. */
+  readonly vcpu: number;
+  readonly name: string;
+  readonly file: string | null;
+  readonly line: number | null;
+  readonly args: JsonObject;
+  /** A number, or a hexadecimal text when it does not fit 53 bits. */
+  readonly rc: number | string;
+  /** Requests completed, for calls that take a list; null for others. */
+  readonly done: number | null;
+  readonly refusal: RefusalRecord | null;
+  readonly checks: readonly string[];
+}
+
+export interface FaultRecord {
+  readonly seq: number;
+  readonly domain: number;
+  readonly vcpu: number;
+  /** 14 is a page fault. */
+  readonly vector: number;
+  /** Hexadecimal; null for traps other than page faults. */
+  readonly cr2: string | null;
+  readonly errorCode: number | null;
+  readonly file: string | null;
+  readonly line: number | null;
+  /** Name of the C handler; null when Xen itself dealt with it or the domain crashed. */
+  readonly deliveredTo: string | null;
+}
+
+/** One activation of a function, innermost first. `id` is valid until the next run. */
+export interface Frame {
+  readonly id: number;
+  readonly vcpu: VcpuNumber;
+  readonly name: string;
+  readonly place: SourcePlace | null;
+  readonly rip: VirtualAddress;
+  /** Entered by a trap, not by a call. */
+  readonly trap: boolean;
+}
+
+export interface VcpuSummary {
+  readonly vcpu: VcpuNumber;
+  readonly domain: number;
+  /** Number inside the domain. */
+  readonly index: number;
+  readonly program: string;
+  readonly state: 'running' | 'blocked' | 'finished' | 'crashed';
+}
+
+/** A value as a variables view shows it. `children` of `Session` opens it. */
+export interface Value {
+  readonly text: string;
+  readonly type: string;
+  /** Where the object lives; null for a value in a register or one that is computed. */
+  readonly address: VirtualAddress | null;
+  /** `va:0x...` of what to show in a memory panel: the object, or what a pointer points to. */
+  readonly memoryReference: string | null;
+  readonly namedChildren: number;
+  readonly indexedChildren: number;
+}
+
+export interface NamedValue {
+  readonly name: string;
+  /** An expression that names the same object, for watches. */
+  readonly evaluateName: string;
+  readonly value: Value;
+}
+
+export type Evaluation =
+  { readonly kind: 'value'; readonly value: Value } | { readonly kind: 'problem'; readonly message: string };
+
+/** `va` is translated by the vCPU's page tables, `pfn` by the domain's P2M, `mfn` is the machine's memory. */
+export type MemorySpace = 'va' | 'pfn' | 'mfn';
+
+export type MemoryRead =
+  | {
+      readonly kind: 'bytes';
+      readonly bytes: Uint8Array;
+      /** Bytes after them that cannot be read. */ readonly unreadable: number;
+    }
+  | { readonly kind: 'problem'; readonly message: string };
