@@ -54,7 +54,8 @@ export const pte = (n: bigint): Pte => n as Pte;
 
 export const mfnToMaddr = (frame: Mfn): MachineAddress => (BigInt(frame) << 12n) as MachineAddress;
 export const maddrToMfn = (address: MachineAddress): Mfn => Number(address >> 12n) as Mfn;
-export const pfnToPaddr = (frame: Pfn): PseudoPhysicalAddress => (BigInt(frame) << 12n) as PseudoPhysicalAddress;
+export const pfnToPaddr = (frame: Pfn): PseudoPhysicalAddress =>
+  (BigInt(frame) << 12n) as PseudoPhysicalAddress;
 export const paddrToPfn = (address: PseudoPhysicalAddress): Pfn => Number(address >> 12n) as Pfn;
 export const offsetInPage = (address: bigint): number => Number(address & 0xfffn);
 

@@ -1,0 +1,130 @@
+/** A domain: its vCPUs, its allowances, and whether it still runs. Numbers that change are journalled words. */
+
+import type { Abi } from '../abi/index.ts';
+import { Region } from '../state/column.ts';
+import type { Store } from '../state/store.ts';
+import type { DomainId, Mfn, Pfn, VirtualAddress } from '../units.ts';
+import type { PhysicalMemory } from './memory.ts';
+import { Vcpu } from './vcpu.ts';
+
+/** `hardware`: the privileged domain that owns the devices (dom0), with I/O rights and the console. */
+export type DomainRole = 'domU' | 'hardware';
+
+/** SHUTDOWN_* reasons of sched_op (facts 8.3). */
+export const SHUTDOWN_REASONS = ['poweroff', 'reboot', 'suspend', 'crash', 'watchdog', 'soft_reset'] as const;
+export const SHUTDOWN_CRASH = 3;
+
+export type DomainState =
+  | { readonly kind: 'running' }
+  | { readonly kind: 'shutdown'; readonly reason: number }
+  | { readonly kind: 'crashed'; readonly crash: DomainCrash };
+
+/** Why Xen (or the guest itself) crashed the domain. */
+export interface DomainCrash {
+  /** One sentence: what happened and what it means. */
+  readonly message: string;
+  /** The rule of the hypervisor that was broken, where there is one. */
+  readonly rule: string | null;
+  /** The page walk of the address in question, one line a level, as Xen would print it. */
+  readonly walk: readonly string[];
+}
+
+/** Where start of day put things, in the domain's own numbering; for the views and the debugger. */
+export interface StartOfDayLayout {
+  readonly virtBase: VirtualAddress;
+  /** First and last + 1 PFN of each part, ascending; names as people read them. */
+  readonly parts: readonly { readonly name: string; readonly from: Pfn; readonly to: Pfn }[];
+  readonly startInfo: VirtualAddress;
+  readonly p2mList: VirtualAddress;
+  readonly ptBase: VirtualAddress;
+  readonly nrPtFrames: number;
+  readonly sharedInfo: Mfn;
+  readonly consoleRing: Mfn | null;
+  /** End of the bootstrap mapping. */
+  readonly mappedEnd: VirtualAddress;
+}
+
+/** Words of the domain's region. */
+const Word = { totPages: 0, maxPages: 1, state: 2, reason: 3, vmAssist: 4 } as const;
+const STATE_RUNNING = 0;
+const STATE_SHUTDOWN = 1;
+const STATE_CRASHED = 2;
+
+export class Domain {
+  readonly id: DomainId;
+  readonly name: string;
+  readonly abi: Abi;
+  readonly role: DomainRole;
+  readonly vcpus: Vcpu[] = [];
+  /** Length of the P2M array that the builder made. */
+  readonly nrPages: number;
+  /** Set once, by start of day. */
+  layout: StartOfDayLayout | null = null;
+  private readonly words: Region;
+  private readonly crashes: DomainCrash[] = [];
+
+  constructor(store: Store, abi: Abi, id: DomainId, role: DomainRole, nrPages: number) {
+    this.id = id;
+    this.name = `d${id}`;
+    this.abi = abi;
+    this.role = role;
+    this.nrPages = nrPages;
+    this.words = new Region(store, 'domain', 16);
+  }
+
+  addVcpu(store: Store, memory: PhysicalMemory): Vcpu {
+    const vcpu = new Vcpu(store, memory, this, this.vcpus.length);
+    this.vcpus.push(vcpu);
+    return vcpu;
+  }
+
+  /** Frames that the domain owns and that count against its limit. */
+  get totPages(): number {
+    return this.words.get(Word.totPages);
+  }
+  set totPages(pages: number) {
+    this.words.set(Word.totPages, pages);
+  }
+
+  get maxPages(): number {
+    return this.words.get(Word.maxPages);
+  }
+  set maxPages(pages: number) {
+    this.words.set(Word.maxPages, pages);
+  }
+
+  /** Bits of VMASST_TYPE_*. */
+  get vmAssist(): number {
+    return this.words.get(Word.vmAssist);
+  }
+  set vmAssist(bits: number) {
+    this.words.set(Word.vmAssist, bits);
+  }
+
+  get state(): DomainState {
+    const kind = this.words.get(Word.state);
+    if (kind === STATE_RUNNING) return { kind: 'running' };
+    const reason = this.words.get(Word.reason);
+    if (kind === STATE_SHUTDOWN) return { kind: 'shutdown', reason };
+    const crash = this.crashes[reason];
+    if (crash === undefined) throw new Error(`domain.state: ${this.name} crashed without a reason`);
+    return { kind: 'crashed', crash };
+  }
+
+  get isRunning(): boolean {
+    return this.words.get(Word.state) === STATE_RUNNING;
+  }
+
+  /** The guest asked to stop; `reason` is a SHUTDOWN_* number. */
+  shutdown(reason: number): void {
+    this.words.set(Word.reason, reason);
+    this.words.set(Word.state, STATE_SHUTDOWN);
+  }
+
+  crash(crash: DomainCrash): void {
+    if (!this.isRunning) return;
+    this.words.set(Word.reason, this.crashes.length);
+    this.words.set(Word.state, STATE_CRASHED);
+    this.crashes.push(crash);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The machine: memory, frame table, M2P and domains. It knows no rule of Xen's; what it lays out before the first
+ * domain is only where Xen's own memory lies.
+ *
+ *   frames 0 .. 0xff          the first MiB: no RAM (BIOS, VGA), so mapping it needs I/O rights
+ *   0x100 ..                  Xen's own tables that hang under Xen's slots of guest roots
+ *   from the next superpage   the M2P, one entry a frame, all ones at first
+ *   firstHeapFrame ..         the heap that domains are built from
+ *
+ * The M2P is ordinary machine memory in Xen's frames, mapped read-only for guests by superpages, so that a guest's
+ * loads from it go through the same walk as every other load (facts 1.3, 1.4).
+ */
+
+import type { Abi, LevelRow } from '../abi/index.ts';
+import { A, D, P, PSE, RW, US, entryHi, entryLo } from '../pte.ts';
+import type { Store } from '../state/store.ts';
+import { DOMID, type DomainId, type Mfn, PAGE_SIZE, joinWords, mfn } from '../units.ts';
+import { entryWord } from '../walk.ts';
+import type { Domain } from './domain.ts';
+import { FrameFlag, FrameTable, PageType } from './frames.ts';
+import { PhysicalMemory } from './memory.ts';
+
+const FIRST_MIB_FRAMES = 0x100;
+
+/** An M2P entry that names no page: all ones (facts 1.3). */
+export const INVALID_M2P = 0xffff_ffff;
+
+export class Machine {
+  readonly store: Store;
+  readonly abi: Abi;
+  readonly maxPage: number;
+  readonly memory: PhysicalMemory;
+  readonly frames: FrameTable;
+  readonly domains: Domain[] = [];
+  /** First frame of the M2P. */
+  readonly m2pBase: Mfn;
+  readonly m2pFrames: number;
+  /**
+   * What Xen writes into the slot of a guest root that shows the M2P: the words of the entry. On x86_64 it names an
+   * L3 table of Xen's; on the 2-level ABI it is a superpage itself.
+   */
+  readonly m2pRootEntry: { readonly lo: number; readonly hi: number };
+  /** An empty table of Xen's, for the private slots of guest roots. */
+  readonly xenPrivateTable: Mfn;
+  readonly firstHeapFrame: Mfn;
+  private nextXenFrame = FIRST_MIB_FRAMES;
+
+  /** @param maxPage frames of the machine, the first MiB included. */
+  constructor(store: Store, abi: Abi, maxPage: number) {
+    this.store = store;
+    this.abi = abi;
+    this.maxPage = maxPage;
+    this.memory = new PhysicalMemory(store, maxPage);
+    this.frames = new FrameTable(store, maxPage);
+    const superRow = superpageRow(abi);
+    const superFrames = 1 << (superRow.shift - 12);
+    const superpages = Math.ceil((maxPage * abi.wordBytes) / (superFrames * PAGE_SIZE));
+    this.m2pFrames = superpages * superFrames;
+    this.xenPrivateTable = this.takeXenFrame();
+    const middleTables: Mfn[] = [];
+    for (let i = 0; i < middleTableCount(abi, superpages); i++) middleTables.push(this.takeXenFrame());
+    this.m2pBase = mfn(Math.ceil(this.nextXenFrame / superFrames) * superFrames);
+    this.firstHeapFrame = mfn(this.m2pBase + this.m2pFrames);
+    if (this.firstHeapFrame >= maxPage)
+      throw new Error(`machine: ${maxPage} frames leave no memory beside the M2P`);
+    this.memory.patternOnes(this.m2pBase, this.m2pFrames);
+    for (let i = 0; i < this.m2pFrames; i++) this.giveToXen(mfn(this.m2pBase + i));
+    this.m2pRootEntry = this.mapM2p(superRow, superpages, superFrames, middleTables);
+  }
+
+  /** The fewest frames a machine of this ABI can have, with room for `heapFrames` of domains' memory. */
+  static framesFor(abi: Abi, heapFrames: number): number {
+    const superFrames = 1 << (superpageRow(abi).shift - 12);
+    let maxPage = heapFrames;
+    for (;;) {
+      const superpages = Math.ceil((maxPage * abi.wordBytes) / (superFrames * PAGE_SIZE));
+      const tables = FIRST_MIB_FRAMES + 1 + middleTableCount(abi, superpages);
+      const needed = Math.ceil(tables / superFrames) * superFrames + superpages * superFrames + heapFrames;
+      if (needed <= maxPage) return maxPage;
+      maxPage = needed;
+    }
+  }
+
+  /** Whether the frame is RAM with a row in the frame table: not the first MiB, not past the end. */
+  isRam(frame: Mfn): boolean {
+    return frame >= FIRST_MIB_FRAMES && frame < this.maxPage;
+  }
+
+  /** The M2P entry of a frame as a number, `INVALID_M2P` when it is no valid PFN below 2^32. */
+  m2p(frame: Mfn): number {
+    const { lo, hi } = this.m2pWords(frame);
+    return hi === 0 ? lo >>> 0 : INVALID_M2P;
+  }
+
+  /** The M2P entry in full. */
+  m2pValue(frame: Mfn): bigint {
+    const { lo, hi } = this.m2pWords(frame);
+    return joinWords(lo, hi);
+  }
+
+  setM2p(frame: Mfn, lo: number, hi: number): void {
+    const at = frame * this.abi.wordBytes;
+    const page = mfn(this.m2pBase + Math.floor(at / PAGE_SIZE));
+    const word = (at % PAGE_SIZE) >>> 2;
+    this.memory.writeWord(page, word, lo);
+    if (this.abi.wordBytes === 8) this.memory.writeWord(page, word + 1, hi);
+  }
+
+  invalidateM2p(frame: Mfn): void {
+    this.setM2p(frame, -1, -1);
+  }
+
+  domain(id: DomainId): Domain | undefined {
+    return this.domains.find((domain) => domain.id === id);
+  }
+
+  private m2pWords(frame: Mfn): { lo: number; hi: number } {
+    const at = frame * this.abi.wordBytes;
+    const page = mfn(this.m2pBase + Math.floor(at / PAGE_SIZE));
+    const word = (at % PAGE_SIZE) >>> 2;
+    return {
+      lo: this.memory.readWord(page, word),
+      hi: this.abi.wordBytes === 8 ? this.memory.readWord(page, word + 1) : 0,
+    };
+  }
+
+  private takeXenFrame(): Mfn {
+    const frame = mfn(this.nextXenFrame++);
+    this.giveToXen(frame);
+    return frame;
+  }
+
+  private giveToXen(frame: Mfn): void {
+    this.frames.owner.set(frame, DOMID.XEN);
+    this.frames.refCount.set(frame, 1);
+    this.frames.flags.set(frame, FrameFlag.allocated | FrameFlag.xenHeap);
+    this.frames.type.set(frame, PageType.none);
+  }
+
+  /** Builds the tables that show the M2P and returns the entry for the root's slot. */
+  private mapM2p(
+    row: LevelRow,
+    superpages: number,
+    superFrames: number,
+    tables: readonly Mfn[],
+  ): { lo: number; hi: number } {
+    const leafFlags = P | US | A | D | PSE;
+    const tableFlags = P | RW | US | A | D;
+    if (row.level === this.abi.rootLevel)
+      return { lo: entryLo(this.m2pBase, leafFlags), hi: entryHi(this.m2pBase, 0) };
+    const [top, ...leaves] = tables;
+    if (top === undefined) throw new Error('machine.mapM2p: no table for the window');
+    for (let i = 0; i < superpages; i++) {
+      const leaf = leaves[Math.floor(i / row.slots)];
+      if (leaf === undefined) throw new Error('machine.mapM2p: too few tables for the window');
+      this.writeEntry(leaf, i % row.slots, mfn(this.m2pBase + i * superFrames), leafFlags);
+    }
+    leaves.forEach((leaf, slot) => this.writeEntry(top, slot, leaf, tableFlags));
+    return { lo: entryLo(top, tableFlags), hi: entryHi(top, 0) };
+  }
+
+  private writeEntry(table: Mfn, slot: number, frame: Mfn, flags: number): void {
+    const word = entryWord(this.abi, slot);
+    this.memory.writeWord(table, word, entryLo(frame, flags));
+    if (this.abi.entryBytes === 8) this.memory.writeWord(table, word + 1, entryHi(frame, 0));
+  }
+}
+
+/** The lowest level with superpages. */
+function superpageRow(abi: Abi): LevelRow {
+  const row = abi.levels.find((level) => level.superpages);
+  if (row === undefined) throw new Error(`machine: ABI ${abi.name} has no superpages`);
+  return row;
+}
+
+/** Tables between the root's slot and the superpages: one top table and as many leaves as the superpages fill. */
+function middleTableCount(abi: Abi, superpages: number): number {
+  const row = superpageRow(abi);
+  return row.level === abi.rootLevel ? 0 : 1 + Math.ceil(superpages / row.slots);
+}

@@ -1,0 +1,331 @@
+/**
+ * A vCPU's view of memory: a software TLB of 256 direct-mapped entries over the page walk, with A and D bits set as
+ * the processor sets them. A stale entry stays until it is flushed or displaced, as on the machine; nothing here
+ * knows a rule of Xen's.
+ *
+ * Values and addresses are pairs of words. A method that returns false has filled `fault` and changed nothing.
+ * TLB entries are journalled words (a stale translation is state):
+ *
+ *   0 tag: bits 31:12 of the address and the generation   1 high word of the address
+ *   2 storage slot of the frame                           3 rights, and whether the mapping is global
+ */
+
+import type { Abi } from '../abi/index.ts';
+import { A, D, G } from '../pte.ts';
+import { Region } from '../state/column.ts';
+import type { Store } from '../state/store.ts';
+import { type Mfn, PAGE_SIZE, lowWord, highWord, mfn } from '../units.ts';
+import { WalkRecord, entryWord, isCanonical, walk } from '../walk.ts';
+import type { PhysicalMemory } from './memory.ts';
+import { Control, NO_ROOT } from './registers.ts';
+
+export type AccessBytes = 1 | 2 | 4 | 8;
+export type AccessKind = 'read' | 'write' | 'exec';
+
+/** Page-fault error-code bits; US is left out, Xen computes it from the guest's mode (facts 7.2). */
+export const FAULT_PRESENT = 1;
+export const FAULT_WRITE = 2;
+export const FAULT_FETCH = 0x10;
+export const VECTOR_PAGE_FAULT = 14;
+export const VECTOR_GENERAL_PROTECTION = 13;
+
+const ENTRIES = 256;
+const GENERATION_MASK = 0x7ff;
+/** Rights in word 3 of an entry: kernel's, and shifted by USER_SHIFT the user's. */
+const READ = 1;
+const WRITE = 2;
+const EXEC = 4;
+const USER_SHIFT = 3;
+const GLOBAL = 0x40;
+
+/** One translation held by the TLB, for the views and the stale-translation check. */
+export interface TlbEntry {
+  readonly vaLo: number;
+  readonly vaHi: number;
+  readonly frame: Mfn;
+  readonly writable: boolean;
+  readonly global: boolean;
+}
+
+export class Mmu {
+  /** Result of the last successful load; narrower than 8 bytes it is zero-extended. */
+  lo = 0;
+  hi = 0;
+  readonly fault = { vector: VECTOR_PAGE_FAULT, vaLo: 0, vaHi: 0, errorCode: 0 };
+  private readonly memory: PhysicalMemory;
+  private readonly arenas: Int32Array[];
+  private readonly abi: Abi;
+  private readonly registers: Region;
+  private readonly tlb: Region;
+  private readonly entries: Int32Array;
+  private readonly control: Int32Array;
+  private readonly record = new WalkRecord();
+  private readonly limitLo: number;
+
+  constructor(store: Store, memory: PhysicalMemory, abi: Abi, registers: Region) {
+    this.memory = memory;
+    this.arenas = store.arenas;
+    this.abi = abi;
+    this.registers = registers;
+    this.control = registers.data;
+    this.tlb = new Region(store, 'tlb', ENTRIES * 4);
+    this.entries = this.tlb.data;
+    this.limitLo = abi.segmentLimit === null ? 0 : lowWord(abi.segmentLimit);
+    for (let i = 0; i < ENTRIES; i++) this.entries[i * 4] = -1;
+  }
+
+  /** Loads into `lo` and `hi`. */
+  load(vaLo: number, vaHi: number, bytes: AccessBytes): boolean {
+    const at = this.hit(vaLo | 0, vaHi | 0, bytes, READ);
+    if (at < 0) return this.loadSlow(vaLo | 0, vaHi | 0, bytes);
+    const slot = this.entries[at + 2] as number;
+    const arena = this.arenas[slot >>> 8] as Int32Array;
+    const first = (slot & 255) << 10;
+    const offset = vaLo & 0xfff;
+    if (bytes === 8) {
+      if ((offset & 3) !== 0) return this.loadSlow(vaLo | 0, vaHi | 0, bytes);
+      this.lo = arena[first | (offset >>> 2)] as number;
+      this.hi = arena[(first | (offset >>> 2)) + 1] as number;
+      return true;
+    }
+    const shift = (offset & 3) * 8;
+    if (shift + bytes * 8 > 32) return this.loadSlow(vaLo | 0, vaHi | 0, bytes);
+    const word = (arena[first | (offset >>> 2)] as number) >>> shift;
+    this.lo = bytes === 4 ? word | 0 : word & (bytes === 1 ? 0xff : 0xffff);
+    this.hi = 0;
+    return true;
+  }
+
+  store(vaLo: number, vaHi: number, bytes: AccessBytes, lo: number, hi: number): boolean {
+    const at = this.hit(vaLo | 0, vaHi | 0, bytes, WRITE);
+    if (at < 0) return this.storeSlow(vaLo | 0, vaHi | 0, bytes, lo, hi);
+    this.put(this.entries[at + 2] as number, vaLo & 0xfff, bytes, lo, hi);
+    return true;
+  }
+
+  /** Checks that the guest may execute at an address. */
+  fetch(vaLo: number, vaHi: number): boolean {
+    return this.hit(vaLo | 0, vaHi | 0, 1, EXEC) >= 0 || this.translate(vaLo | 0, vaHi | 0, 'exec') !== null;
+  }
+
+  /** Makes an access of the given kind without moving data: a read is discarded, a write stores what was there. */
+  touch(vaLo: number, vaHi: number, kind: AccessKind): boolean {
+    return this.translate(vaLo | 0, vaHi | 0, kind) !== null;
+  }
+
+  /** The walk that the current mode's root gives, without TLB, A and D or any other effect. */
+  probe(vaLo: number, vaHi: number): WalkRecord {
+    const record = new WalkRecord();
+    const root = this.root();
+    if (root !== null) walk(this.memory, this.abi, root, vaLo | 0, vaHi | 0, record);
+    return record;
+  }
+
+  /** Drops the translations that a CR3 load drops: all but global ones. */
+  flushNonGlobal(): void {
+    this.bump(Control.tlbGeneration);
+  }
+
+  flushAll(): void {
+    this.bump(Control.tlbGeneration);
+    this.bump(Control.tlbGlobalGeneration);
+  }
+
+  /** INVLPG: drops the translation of one page, global or not. */
+  flushPage(vaLo: number, vaHi: number): void {
+    const at = ((vaLo >>> 12) & (ENTRIES - 1)) << 2;
+    if (((this.entries[at] as number) & ~0xfff) === (vaLo & ~0xfff) && this.entries[at + 1] === (vaHi | 0))
+      this.tlb.set(at, -1);
+  }
+
+  /** Every live translation, in index order. */
+  tlbEntries(): TlbEntry[] {
+    const live: TlbEntry[] = [];
+    for (let at = 0; at < ENTRIES * 4; at += 4) {
+      if (!this.isLive(at)) continue;
+      const rights = this.entries[at + 3] as number;
+      live.push({
+        vaLo: (this.entries[at] as number) & ~0xfff,
+        vaHi: this.entries[at + 1] as number,
+        frame: this.memory.frameOfSlot(this.entries[at + 2] as number),
+        writable: (rights & (WRITE | (WRITE << USER_SHIFT))) !== 0,
+        global: (rights & GLOBAL) !== 0,
+      });
+    }
+    return live;
+  }
+
+  private root(): Mfn | null {
+    const root = this.control[
+      this.control[Control.userMode] === 0 ? Control.kernelRoot : Control.userRoot
+    ] as number;
+    return root === NO_ROOT ? null : mfn(root >>> 0);
+  }
+
+  /** The entry's index when the TLB has the translation with the right and the access stays in the page, else -1. */
+  private hit(vaLo: number, vaHi: number, bytes: number, right: number): number {
+    const at = ((vaLo >>> 12) & (ENTRIES - 1)) << 2;
+    const entries = this.entries;
+    const tag = entries[at] as number;
+    if (((tag ^ vaLo) & ~0xfff) !== 0 || entries[at + 1] !== vaHi) return -1;
+    const rights = entries[at + 3] as number;
+    const generation =
+      this.control[(rights & GLOBAL) === 0 ? Control.tlbGeneration : Control.tlbGlobalGeneration];
+    if ((tag & 0xfff) !== generation) return -1;
+    const wanted = this.control[Control.userMode] === 0 ? right : right << USER_SHIFT;
+    return (rights & wanted) !== 0 && (vaLo & 0xfff) + bytes <= PAGE_SIZE ? at : -1;
+  }
+
+  private isLive(at: number): boolean {
+    const tag = this.entries[at] as number;
+    const rights = this.entries[at + 3] as number;
+    const generation =
+      this.control[(rights & GLOBAL) === 0 ? Control.tlbGeneration : Control.tlbGlobalGeneration];
+    return tag !== -1 && (tag & 0xfff) === generation;
+  }
+
+  /** Walks, checks rights, sets A and D, fills the TLB; the frame, or null with `fault` filled. */
+  private translate(vaLo: number, vaHi: number, kind: AccessKind): Mfn | null {
+    const abi = this.abi;
+    if (!isCanonical(abi, vaHi) || (abi.segmentLimit !== null && vaLo >>> 0 >= this.limitLo >>> 0))
+      return this.fail(VECTOR_GENERAL_PROTECTION, vaLo, vaHi, 0);
+    const code = (kind === 'write' ? FAULT_WRITE : 0) | (kind === 'exec' ? FAULT_FETCH : 0);
+    const root = this.root();
+    if (root === null) return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code);
+    const record = this.record;
+    if (walk(this.memory, abi, root, vaLo, vaHi, record) !== 'page')
+      return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code);
+    const userMode = this.control[Control.userMode] !== 0;
+    const allowed =
+      (record.user || !(userMode || abi.kernelInRing3)) &&
+      (kind !== 'write' || record.writable) &&
+      (kind !== 'exec' || record.executable);
+    if (!allowed) return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code | FAULT_PRESENT);
+    this.markUsed(record, kind === 'write');
+    this.fill(record, vaLo, vaHi, kind === 'write');
+    return record.frame;
+  }
+
+  private fail(vector: number, vaLo: number, vaHi: number, errorCode: number): null {
+    this.fault.vector = vector;
+    this.fault.vaLo = vaLo;
+    this.fault.vaHi = vaHi;
+    this.fault.errorCode = errorCode;
+    return null;
+  }
+
+  /** Sets A in every entry of the walk and D in the one that maps the page, where the processor would. */
+  private markUsed(record: WalkRecord, written: boolean): void {
+    for (let index = this.abi.levels.length - 1; index >= record.level - 1; index--) {
+      const lo = record.los[index] as number;
+      const wanted = lo | A | (written && index === record.level - 1 ? D : 0);
+      if (wanted === lo) continue;
+      record.los[index] = wanted;
+      const word = entryWord(this.abi, record.slots[index] as number);
+      this.memory.writeWord(record.tables[index] as Mfn, word, wanted);
+    }
+  }
+
+  /** A write right enters the TLB only with D set, so that the first store after a load sets D too. */
+  private fill(record: WalkRecord, vaLo: number, vaHi: number, written: boolean): void {
+    if (!this.memory.has(record.frame)) return;
+    const leaf = record.los[record.level - 1] as number;
+    const rights =
+      READ | (record.writable && (written || (leaf & D) !== 0) ? WRITE : 0) | (record.executable ? EXEC : 0);
+    const kernelMay = record.user || !this.abi.kernelInRing3;
+    const isGlobal = (leaf & G) !== 0;
+    const generation = this.control[isGlobal ? Control.tlbGlobalGeneration : Control.tlbGeneration] as number;
+    const at = ((vaLo >>> 12) & (ENTRIES - 1)) << 2;
+    this.tlb.set(at, (vaLo & ~0xfff) | generation);
+    this.tlb.set(at + 1, vaHi);
+    this.tlb.set(at + 2, this.memory.slotOf(record.frame));
+    this.tlb.set(
+      at + 3,
+      (kernelMay ? rights : 0) | (record.user ? rights << USER_SHIFT : 0) | (isGlobal ? GLOBAL : 0),
+    );
+  }
+
+  private bump(word: number): void {
+    const next = ((this.control[word] as number) + 1) & GENERATION_MASK;
+    if (next === 0) for (let at = 0; at < ENTRIES * 4; at += 4) this.tlb.set(at, -1);
+    this.registers.set(word, next);
+  }
+
+  private loadSlow(vaLo: number, vaHi: number, bytes: AccessBytes): boolean {
+    let lo = 0;
+    let hi = 0;
+    for (let i = 0; i < bytes; i++) {
+      const byte = this.loadByte((vaLo + i) | 0, wrapsAround(vaLo, i) ? (vaHi + 1) | 0 : vaHi);
+      if (byte < 0) return false;
+      if (i < 4) lo |= byte << (i * 8);
+      else hi |= byte << ((i - 4) * 8);
+    }
+    this.lo = lo;
+    this.hi = hi;
+    return true;
+  }
+
+  /** A byte, all ones where a frame is no memory (as a read of nothing on the bus), or -1 with `fault` filled. */
+  private loadByte(vaLo: number, vaHi: number): number {
+    const at = this.hit(vaLo, vaHi, 1, READ);
+    if (at >= 0) return this.slotByte(this.entries[at + 2] as number, vaLo & 0xfff);
+    const frame = this.translate(vaLo, vaHi, 'read');
+    if (frame === null) return -1;
+    return this.memory.has(frame) ? this.memory.readByte(frame, vaLo & 0xfff) : 0xff;
+  }
+
+  private slotByte(slot: number, offset: number): number {
+    const word = (this.arenas[slot >>> 8] as Int32Array)[((slot & 255) << 10) | (offset >>> 2)] as number;
+    return (word >>> ((offset & 3) * 8)) & 0xff;
+  }
+
+  /** Both pages of a store that crosses a boundary are translated before either is written. */
+  private storeSlow(vaLo: number, vaHi: number, bytes: AccessBytes, lo: number, hi: number): boolean {
+    const first = this.translate(vaLo, vaHi, 'write');
+    if (first === null) return false;
+    const offset = vaLo & 0xfff;
+    const inFirst = Math.min(bytes, PAGE_SIZE - offset);
+    if (inFirst === bytes) {
+      if (this.memory.has(first)) this.put(this.memory.slotOf(first), offset, bytes, lo, hi);
+      return true;
+    }
+    const nextLo = ((vaLo & ~0xfff) + PAGE_SIZE) | 0;
+    const second = this.translate(nextLo, nextLo === 0 ? (vaHi + 1) | 0 : vaHi, 'write');
+    if (second === null) return false;
+    for (let i = 0; i < bytes; i++) {
+      const byte = ((i < 4 ? lo >>> (i * 8) : hi >>> ((i - 4) * 8)) & 0xff) | 0;
+      const frame = i < inFirst ? first : second;
+      if (this.memory.has(frame)) this.put(this.memory.slotOf(frame), (offset + i) & 0xfff, 1, byte, 0);
+    }
+    return true;
+  }
+
+  /** Stores within one page. */
+  private put(slot: number, offset: number, bytes: number, lo: number, hi: number): void {
+    const word = offset >>> 2;
+    const shift = (offset & 3) * 8;
+    if (bytes >= 4 && shift === 0) {
+      this.memory.writeSlotWord(slot, word, lo);
+      if (bytes === 8) this.memory.writeSlotWord(slot, word + 1, hi);
+      return;
+    }
+    if (bytes < 4 && shift + bytes * 8 <= 32) {
+      const mask = (bytes === 1 ? 0xff : 0xffff) << shift;
+      const old = (this.arenas[slot >>> 8] as Int32Array)[((slot & 255) << 10) | word] as number;
+      this.memory.writeSlotWord(slot, word, (old & ~mask) | ((lo << shift) & mask));
+      return;
+    }
+    for (let i = 0; i < bytes; i++) {
+      const byte = i < 4 ? lo >>> (i * 8) : hi >>> ((i - 4) * 8);
+      this.put(slot, offset + i, 1, byte & 0xff, 0);
+    }
+  }
+}
+
+/** Whether adding `i` to the low word carries into the high word. */
+function wrapsAround(lo: number, i: number): boolean {
+  return (lo >>> 0) + i > 0xffff_ffff;
+}
+
+/** Words of a virtual address for the pair-taking methods. */
+export const vaWords = (va: bigint): readonly [number, number] => [lowWord(va), highWord(va)];
