@@ -1,0 +1,98 @@
+/** setBreakpoints, setFunctionBreakpoints, breakpointLocations. */
+
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { SourcePlace } from '../../core/timeline/types.ts';
+import type { RequestArguments } from './arguments.ts';
+import type { SetBreakpoint, WantedBreakpoint } from './breakpoint-table.ts';
+import { fromClientLine, toClientColumn, toClientLine } from './client-traits.ts';
+import { type Context, LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
+import { coreFile, sourceOf } from './sources.ts';
+
+type Names = 'setBreakpoints' | 'setFunctionBreakpoints' | 'breakpointLocations';
+
+/** No source has more lines. */
+const MAX_LINE = 10_000_000;
+
+export const BREAKPOINTS: RequestRows<Names> = {
+  setBreakpoints: {
+    when: LAUNCHED,
+    handle(context, args) {
+      const { traits } = context;
+      const file = coreFile(traits, args.object('source').text('path'));
+      const wanted = args.objects('breakpoints').map((breakpoint): WantedBreakpoint => {
+        const column = breakpoint.optionalInteger('column');
+        return {
+          target: {
+            kind: 'line',
+            file,
+            line: fromClientLine(traits, breakpoint.integer('line', 0, MAX_LINE)),
+            ...(column === undefined ? {} : { column: traits.columnsStartAt1 ? column : column + 1 }),
+          },
+          ...refinements(breakpoint),
+        };
+      });
+      const set = debuggeeOf(context).breakpoints.setInFile(file, wanted);
+      return { breakpoints: set.map((breakpoint) => describe(context, breakpoint)) };
+    },
+  },
+
+  setFunctionBreakpoints: {
+    when: LAUNCHED,
+    handle(context, args) {
+      const wanted = args.objects('breakpoints').map((breakpoint): WantedBreakpoint => ({
+        target: { kind: 'name', name: breakpoint.text('name').trim() },
+        ...refinements(breakpoint),
+      }));
+      const set = debuggeeOf(context).breakpoints.setOnNames(wanted);
+      return { breakpoints: set.map((breakpoint) => describe(context, breakpoint)) };
+    },
+  },
+
+  breakpointLocations: {
+    when: LAUNCHED,
+    handle(context, args) {
+      const { traits } = context;
+      const file = coreFile(traits, args.object('source').text('path'));
+      const line = fromClientLine(traits, args.integer('line', 0, MAX_LINE));
+      const endLine = args.optionalInteger('endLine', 0, MAX_LINE);
+      const last = endLine === undefined ? line : fromClientLine(traits, endLine);
+      const places = debuggeeOf(context).session.places(file, line, last);
+      return { breakpoints: places.map((place) => range(context, place)) };
+    },
+  },
+};
+
+/** Condition, hit count and log message; VS Code sends empty strings for those not given. */
+function refinements(breakpoint: RequestArguments): Omit<WantedBreakpoint, 'target'> {
+  const given = (name: string) => {
+    const text = breakpoint.optionalText(name)?.trim();
+    return text === '' ? undefined : text;
+  };
+  return {
+    condition: given('condition'),
+    hitCondition: given('hitCondition'),
+    logMessage: given('logMessage'),
+  };
+}
+
+function describe(context: Context, breakpoint: SetBreakpoint): DebugProtocol.Breakpoint {
+  const { id, verified, message, place } = breakpoint;
+  return {
+    id,
+    verified,
+    ...(verified ? {} : { reason: 'failed' as const }),
+    ...(message === undefined ? {} : { message }),
+    ...(place === undefined
+      ? {}
+      : { source: sourceOf(context.traits, place.file, place), ...range(context, place) }),
+  };
+}
+
+function range({ traits }: Context, place: SourcePlace): DebugProtocol.BreakpointLocation {
+  return {
+    line: toClientLine(traits, place.line),
+    column: toClientColumn(traits, place.column),
+    endLine: toClientLine(traits, place.endLine),
+    endColumn: toClientColumn(traits, place.endColumn),
+  };
+}

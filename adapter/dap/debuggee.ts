@@ -1,0 +1,156 @@
+/**
+ * The guest being debugged: the session of the core, run in slices so that the event loop stays free, and what the
+ * adapter keeps for it: breakpoints, handles of variables, how much of the console has been shown.
+ */
+
+import { SimulatedSource } from '../../core/source/simulated-source.ts';
+import type { Session } from '../../core/timeline/session.ts';
+import type { ExceptionFilters, ExitInfo, Stop, StopTest } from '../../core/timeline/types.ts';
+import type { RequestArguments } from './arguments.ts';
+import { Breakpoints } from './breakpoint-table.ts';
+import { DEFAULT_FILTERS } from './exceptions.ts';
+import { FrameTable } from './frame-table.ts';
+import { VariableTable } from './variable-table.ts';
+
+/** Statements run before the event loop gets its turn: a few milliseconds. */
+const SLICE = 100_000;
+
+/** Why the guest stands still, as the adapter tells it. */
+export type Standing =
+  | Exclude<Stop, { readonly kind: 'budget' | 'exited' }>
+  | { readonly kind: 'entry'; readonly vcpu: number }
+  | { readonly kind: 'pause'; readonly vcpu: number };
+
+/** What came of a run. */
+export type RunResult =
+  | { readonly kind: 'standing'; readonly standing: Standing }
+  | { readonly kind: 'exited'; readonly exit: ExitInfo }
+  /** The session was given up while the guest ran; nobody waits for an answer. */
+  | { readonly kind: 'abandoned' };
+
+export interface LaunchOptions {
+  readonly stopOnEntry: boolean;
+  readonly noDebug: boolean;
+  /** Unchecked launch attributes, for `restart`. */
+  readonly attributes: RequestArguments;
+  /** The guest scripts and what they include of the user's own. */
+  readonly scripts: readonly string[];
+}
+
+export class Debuggee {
+  readonly session: Session;
+  readonly source: SimulatedSource;
+  readonly options: LaunchOptions;
+  readonly breakpoints: Breakpoints;
+  readonly frames: FrameTable;
+  readonly variables: VariableTable;
+  filters: ExceptionFilters;
+  /** Why it stands now; null before the first stop and while it runs. */
+  standing: Standing | null;
+  /** Counts stops, so that views can tell a late answer. */
+  stops: number;
+  /** The client's numbers of the breakpoints at which it stands. */
+  hitBreakpoints: readonly number[];
+  private log: string[];
+  private consoleShown: number;
+  private wish: 'run' | 'pause' | 'abandon';
+
+  constructor(session: Session, options: LaunchOptions) {
+    this.session = session;
+    this.source = new SimulatedSource(session);
+    this.options = options;
+    this.breakpoints = new Breakpoints(session);
+    this.frames = new FrameTable(session);
+    this.variables = new VariableTable();
+    this.filters = DEFAULT_FILTERS;
+    this.standing = null;
+    this.stops = 0;
+    this.hitBreakpoints = [];
+    this.log = [];
+    this.consoleShown = 0;
+    this.wish = 'run';
+    this.setFilters(DEFAULT_FILTERS);
+  }
+
+  /** What stops the guest beside breakpoints. Without debugging nothing does. */
+  setFilters(filters: ExceptionFilters): void {
+    this.filters = filters;
+    const none: ExceptionFilters = { refused: false, fault: false, crashed: false };
+    this.session.setFilters(this.options.noDebug ? none : filters);
+  }
+
+  /** Runs from the start of day to the first statement of the script's entry function. */
+  runToEntry(onSlice: () => void): Promise<RunResult> {
+    return this.run(() => this.session.runToEntry(SLICE), onSlice, (vcpu) => ({ kind: 'entry', vcpu }));
+  }
+
+  /** Goes on until `test`, a breakpoint, a filter, a pause or the end stops it. `onSlice` is called between slices. */
+  go(test: StopTest, onSlice: () => void): Promise<RunResult> {
+    return this.run(() => this.session.run(test, SLICE), onSlice, (vcpu) => ({ kind: 'step', vcpu }));
+  }
+
+  /** Asks a running guest to stand still at the end of its slice. */
+  pause(): void {
+    if (this.wish === 'run') this.wish = 'pause';
+  }
+
+  /** Asks a running guest to stop for good; its run then resolves as `abandoned`. */
+  abandon(): void {
+    this.wish = 'abandon';
+  }
+
+  /** Messages of log points since the last call. */
+  takeLog(): readonly string[] {
+    const lines = this.log;
+    this.log = [];
+    return lines;
+  }
+
+  /** Lines that the guests printed since the last call. */
+  takeConsole(): readonly string[] {
+    const lines = this.session.console.slice(this.consoleShown);
+    this.consoleShown += lines.length;
+    return lines;
+  }
+
+  private async run(
+    slice: () => Stop,
+    onSlice: () => void,
+    stepped: (vcpu: number) => Standing,
+  ): Promise<RunResult> {
+    this.standing = null;
+    this.frames.forget();
+    this.variables.forget();
+    if (this.wish === 'pause') this.wish = 'run';
+    for (;;) {
+      const stop = slice();
+      onSlice();
+      if (this.wish === 'abandon') return { kind: 'abandoned' };
+      if (stop.kind === 'exited') return { kind: 'exited', exit: stop.exit };
+      if (stop.kind === 'budget') {
+        if (this.wish === 'pause') return this.stand({ kind: 'pause', vcpu: this.runningVcpu() }, []);
+      } else {
+        const verdict = this.breakpoints.judge(stop);
+        this.log.push(...verdict.log);
+        if (verdict.stop) return this.stand(stop.kind === 'step' ? stepped(stop.vcpu) : stop, verdict.ids);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  private stand(standing: Standing, ids: readonly number[]): RunResult {
+    this.hitBreakpoints = ids;
+    this.wish = 'run';
+    this.standing = standing;
+    this.stops++;
+    return { kind: 'standing', standing };
+  }
+
+  private runningVcpu(): number {
+    const vcpus = this.session.vcpus();
+    return (vcpus.find(({ state }) => state === 'running') ?? vcpus[0])?.vcpu ?? 0;
+  }
+}
+
+/** The vCPU that a stop is about. */
+export const vcpuOf = (standing: Standing): number => ('vcpu' in standing ? standing.vcpu : 0);

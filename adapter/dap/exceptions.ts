@@ -1,0 +1,172 @@
+/** Exception filters, and `exceptionInfo`: why the guest was stopped, told in full. */
+
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type {
+  ExceptionFilters,
+  ExitInfo,
+  FaultRecord,
+  HypercallRecord,
+  JsonValue,
+  RefusalRecord,
+} from '../../core/timeline/types.ts';
+import { RequestError } from './arguments.ts';
+import { type RequestRows, STANDING, debuggeeOf } from './context.ts';
+import type { Standing } from './debuggee.ts';
+
+interface FilterRow {
+  readonly filter: keyof ExceptionFilters;
+  readonly label: string;
+  readonly description: string;
+  readonly isDefault: boolean;
+}
+
+export const EXCEPTION_FILTERS: readonly FilterRow[] = [
+  {
+    filter: 'refused',
+    label: 'Hypercall refused',
+    description: 'Stops at each hypercall that Xen refuses and tells which rule was broken.',
+    isDefault: true,
+  },
+  {
+    filter: 'crashed',
+    label: 'Domain crash',
+    description: 'Stops when Xen crashes the domain, before the session ends.',
+    isDefault: true,
+  },
+  {
+    filter: 'fault',
+    label: 'Page fault delivered',
+    description: "Stops at the first statement of the guest's handler when Xen delivers a fault.",
+    isDefault: false,
+  },
+];
+
+export const DEFAULT_FILTERS: ExceptionFilters = filtersFrom(
+  EXCEPTION_FILTERS.filter(({ isDefault }) => isDefault).map(({ filter }) => filter),
+);
+
+export const EXCEPTIONS: RequestRows<'setExceptionBreakpoints' | 'exceptionInfo'> = {
+  setExceptionBreakpoints: {
+    when: ['configuring', 'running', 'stopped', 'ended'],
+    handle(context, args) {
+      const names = [
+        ...args.texts('filters'),
+        ...args.objects('filterOptions').map((option) => option.text('filterId')),
+      ];
+      const unknown = names.find((name) => !EXCEPTION_FILTERS.some(({ filter }) => filter === name));
+      if (unknown !== undefined) {
+        const known = EXCEPTION_FILTERS.map(({ filter }) => filter).join(', ');
+        throw new RequestError(`There is no exception filter ${unknown}; the filters are ${known}.`);
+      }
+      debuggeeOf(context).setFilters(filtersFrom(names));
+      return { breakpoints: names.map(() => ({ verified: true })) };
+    },
+  },
+
+  exceptionInfo: {
+    when: STANDING,
+    handle(context) {
+      const info = describeStanding(debuggeeOf(context).standing);
+      if (info === null) throw new RequestError('The guest has not stopped at an exception.');
+      return info;
+    },
+  },
+};
+
+function filtersFrom(names: readonly string[]): ExceptionFilters {
+  return {
+    refused: names.includes('refused'),
+    fault: names.includes('fault'),
+    crashed: names.includes('crashed'),
+  };
+}
+
+type ExceptionInfo = DebugProtocol.ExceptionInfoResponse['body'];
+
+/** What there is to say about a stop; null for stops that are no exception. */
+function describeStanding(standing: Standing | null): ExceptionInfo | null {
+  switch (standing?.kind) {
+    case 'refused':
+      return describeRefused(standing.record);
+    case 'fault':
+      return describeFault(standing.record);
+    case 'crashed':
+      return describeExit('domain crash', standing.exit);
+    case 'limit':
+      return describeExit('limit reached', standing.exit);
+    case 'internal':
+      return describeExit('the model is wrong', standing.exit);
+    default:
+      return null;
+  }
+}
+
+function describeRefused(record: HypercallRecord): ExceptionInfo {
+  const { refusal } = record;
+  if (refusal === null) return { exceptionId: record.name, breakMode: 'always' };
+  return {
+    exceptionId: refusal.rule,
+    description: explainRefusal(record, refusal),
+    breakMode: 'always',
+    details: { message: refusal.message, typeName: refusal.errno, fullTypeName: `${record.name}: ${refusal.errno}` },
+  };
+}
+
+/** The whole story of a refusal, a paragraph a line. */
+function explainRefusal(record: HypercallRecord, refusal: RefusalRecord): string {
+  const evidence = Object.entries(refusal.evidence).map(([name, value]) => `${name} = ${plain(value)}`);
+  const done = record.done === null ? [] : [`Requests completed before it: ${String(record.done)}.`];
+  return [
+    `HYPERVISOR_${record.name} returned ${String(record.rc)} (-${refusal.errno}).`,
+    refusal.message,
+    ...(evidence.length === 0 ? [] : [`Evidence: ${evidence.join(', ')}.`]),
+    ...done,
+    `Checked in Xen's ${refusal.xenFunction}. ${xenSays(refusal)}`,
+    `Usual cause: ${refusal.usualCause}`,
+    `What to do: ${refusal.remedy}`,
+  ].join('\n');
+}
+
+function xenSays({ xenPrints, xenPrintsInRelease }: RefusalRecord): string {
+  if (xenPrints === '') return 'Xen prints nothing here, not even a debug build.';
+  const where = xenPrintsInRelease ? 'Xen prints' : 'A debug build of Xen prints';
+  const else_ = xenPrintsInRelease ? '' : '; a release build prints nothing';
+  return `${where} "${xenPrints}"${else_}.`;
+}
+
+/** Bits of a page fault's error code, as the guest sees them (facts 7.2). */
+const ERROR_CODE_BITS: readonly (readonly [bit: number, set: string, clear: string])[] = [
+  [1, 'the page is present, so the access was forbidden', 'no present entry maps the address'],
+  [2, 'write', 'read'],
+  [4, 'from guest user mode', 'from guest kernel mode'],
+  [8, 'a reserved bit is set in an entry', ''],
+  [16, 'instruction fetch', ''],
+];
+
+function describeFault(record: FaultRecord): ExceptionInfo {
+  const { vector, cr2, errorCode, deliveredTo } = record;
+  const name = vector === 14 ? 'page fault' : `trap ${String(vector)}`;
+  const bits = ERROR_CODE_BITS.map(([bit, set, clear]) => (((errorCode ?? 0) & bit) === 0 ? clear : set));
+  const code =
+    errorCode === null
+      ? []
+      : [`Error code ${String(errorCode)}${vector === 14 ? `: ${bits.filter((text) => text !== '').join(', ')}` : ''}.`];
+  const handler = deliveredTo === null ? 'No handler of the guest receives it.' : `Xen enters ${deliveredTo}.`;
+  return {
+    exceptionId: cr2 === null ? name : `${name} at ${cr2}`,
+    description: [...code, handler].join('\n'),
+    breakMode: 'always',
+  };
+}
+
+const describeExit = (exceptionId: string, exit: ExitInfo): ExceptionInfo => ({
+  exceptionId,
+  description: exit.reason,
+  breakMode: 'unhandled',
+  details: { message: exit.reason },
+});
+
+/** A short text of plain data. */
+function plain(value: JsonValue): string {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+}

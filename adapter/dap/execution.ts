@@ -1,0 +1,172 @@
+/** continue, next, stepIn, stepOut, pause: letting the guest run, and telling the client how it stopped. */
+
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { ExitInfo, StopTest } from '../../core/timeline/types.ts';
+import { RequestError } from './arguments.ts';
+import { type Context, type RequestRow, type RequestRows, debuggeeOf } from './context.ts';
+import { type Debuggee, type RunResult, type Standing, vcpuOf } from './debuggee.ts';
+import { sendOutput } from './output.ts';
+
+type Names = 'continue' | 'next' | 'stepIn' | 'stepOut' | 'pause';
+
+export const EXECUTION: RequestRows<Names> = {
+  continue: {
+    when: ['stopped'],
+    handle(context) {
+      goLater(context, { kind: 'continue' });
+      return { allThreadsContinued: true };
+    },
+  },
+  next: step('over'),
+  stepIn: step('into'),
+  stepOut: step('out'),
+  pause: {
+    when: ['running', 'stopped'],
+    handle(context) {
+      // A guest that has just stopped by itself is what the user wants.
+      if (context.life.kind === 'running') context.life.debuggee.pause();
+      return undefined;
+    },
+  },
+};
+
+function step(how: 'into' | 'over' | 'out'): RequestRow<'next'> {
+  return {
+    when: ['stopped'],
+    handle(context, args) {
+      const vcpu = args.integer('threadId', 1) - 1;
+      if (!debuggeeOf(context).session.vcpus().some((summary) => summary.vcpu === vcpu)) {
+        throw new RequestError(`There is no thread ${String(vcpu + 1)}.`);
+      }
+      goLater(context, { kind: 'step', vcpu, how });
+      return undefined;
+    },
+  };
+}
+
+/** Runs after the response has gone out, so that the client knows the guest runs before it hears of the stop. */
+function goLater(context: Context, test: StopTest): void {
+  const debuggee = debuggeeOf(context);
+  context.life = { kind: 'running', debuggee };
+  context.afterResponse(() => {
+    startRunning(context, debuggee, test);
+  });
+}
+
+/** Lets the guest run and tells the client how that ends. */
+export function startRunning(context: Context, debuggee: Debuggee, test: StopTest | 'from the start'): void {
+  context.life = { kind: 'running', debuggee };
+  runToNews(context, debuggee, test).then(
+    (result) => {
+      tellResult(context, debuggee, result);
+    },
+    (error: unknown) => {
+      tellInternalError(context, debuggee, error);
+    },
+  );
+}
+
+async function runToNews(
+  context: Context,
+  debuggee: Debuggee,
+  test: StopTest | 'from the start',
+): Promise<RunResult> {
+  const onSlice = () => {
+    sendOutput(context, debuggee);
+  };
+  if (test !== 'from the start') {
+    // Past its end the guest only has its exit left to tell.
+    const { exit } = debuggee.session;
+    return exit === null ? debuggee.go(test, onSlice) : { kind: 'exited', exit };
+  }
+  const { stopOnEntry, noDebug } = debuggee.options;
+  if (!stopOnEntry || noDebug) return debuggee.go({ kind: 'continue' }, onSlice);
+  return debuggee.runToEntry(onSlice);
+}
+
+function tellResult(context: Context, debuggee: Debuggee, result: RunResult): void {
+  // The client may have ended or restarted the session meanwhile.
+  if (result.kind === 'abandoned' || context.life.kind !== 'running' || context.life.debuggee !== debuggee) return;
+  if (result.kind === 'exited') {
+    tellExit(context, result.exit);
+    endSession(context, debuggee);
+    return;
+  }
+  context.life = { kind: 'stopped', debuggee };
+  context.sendEvent('stopped', stoppedBody(debuggee, result.standing));
+  context.sendEvent('xenscope/stateChanged', { stop: debuggee.stops });
+}
+
+function tellExit(context: Context, exit: ExitInfo): void {
+  const sound = exit.kind === 'finished';
+  context.sendEvent('output', {
+    category: sound ? 'console' : 'important',
+    output: `The guest ${EXIT_WORDS[exit.kind]}: ${exit.reason}\n`,
+  });
+  context.sendEvent('exited', { exitCode: exit.status });
+}
+
+const EXIT_WORDS: { readonly [kind in ExitInfo['kind']]: string } = {
+  finished: 'finished',
+  failed: 'reported failure',
+  crashed: 'was crashed by Xen',
+  limit: 'was ended at a limit',
+  internal: 'met an error of the model itself',
+};
+
+/** Tells the client that there is nothing more to run. */
+export function endSession(context: Context, debuggee: Debuggee): void {
+  sendOutput(context, debuggee);
+  context.life = { kind: 'ended', debuggee };
+  context.sendEvent('terminated', undefined);
+}
+
+function tellInternalError(context: Context, debuggee: Debuggee, error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error);
+  context.sendEvent('output', {
+    category: 'important',
+    output: `Internal error of Xenscope while the guest ran: ${reason}\n`,
+  });
+  context.sendEvent('exited', { exitCode: 5 });
+  endSession(context, debuggee);
+}
+
+function stoppedBody(debuggee: Debuggee, standing: Standing): DebugProtocol.StoppedEvent['body'] {
+  return {
+    threadId: vcpuOf(standing) + 1,
+    allThreadsStopped: true,
+    ...(debuggee.hitBreakpoints.length === 0 ? {} : { hitBreakpointIds: [...debuggee.hitBreakpoints] }),
+    ...reasonOf(standing),
+  };
+}
+
+/** Reason, title and text of a stop. */
+function reasonOf(standing: Standing): Pick<DebugProtocol.StoppedEvent['body'], 'reason' | 'description' | 'text'> {
+  switch (standing.kind) {
+    case 'entry':
+    case 'step':
+    case 'pause':
+    case 'breakpoint':
+      return { reason: standing.kind };
+    case 'hypercall':
+      return { reason: 'function breakpoint', description: `Paused before hypercall ${standing.name}` };
+    case 'refused': {
+      const { name, refusal } = standing.record;
+      return {
+        reason: 'exception',
+        description: `${name} refused: ${refusal === null ? '' : `-${refusal.errno}`}`,
+        ...(refusal === null ? {} : { text: refusal.message }),
+      };
+    }
+    case 'fault': {
+      const at = standing.record.cr2 === null ? '' : ` at ${standing.record.cr2}`;
+      return { reason: 'exception', description: `Fault delivered to the guest${at}` };
+    }
+    case 'crashed':
+      return { reason: 'exception', description: 'Domain crashed', text: standing.exit.reason };
+    case 'limit':
+      return { reason: 'exception', description: 'Limit reached', text: standing.exit.reason };
+    case 'internal':
+      return { reason: 'exception', description: 'The model is wrong', text: standing.exit.reason };
+  }
+}

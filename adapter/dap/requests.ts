@@ -1,0 +1,26 @@
+/** Every request that the adapter answers, by name. */
+
+import { BREAKPOINTS } from './breakpoints.ts';
+import type { RequestRows } from './context.ts';
+import { EVALUATE } from './evaluate.ts';
+import { EXCEPTIONS } from './exceptions.ts';
+import { EXECUTION } from './execution.ts';
+import { LIFE_CYCLE } from './life-cycle.ts';
+import { MEMORY } from './memory.ts';
+import { SOURCES } from './sources.ts';
+import { STACK } from './stack.ts';
+import { VARIABLES } from './variables.ts';
+import { VIEWS } from './views.ts';
+
+export const REQUESTS: RequestRows = {
+  ...LIFE_CYCLE,
+  ...BREAKPOINTS,
+  ...EXCEPTIONS,
+  ...EXECUTION,
+  ...STACK,
+  ...SOURCES,
+  ...VARIABLES,
+  ...EVALUATE,
+  ...MEMORY,
+  ...VIEWS,
+};

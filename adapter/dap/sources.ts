@@ -1,0 +1,67 @@
+/** Sources as the client sees them: files of the user, headers that ship with Xenscope. */
+
+import { basename, isAbsolute, join, normalize } from 'node:path';
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import { headersFolder, shippedHeaders } from '../host/headers.ts';
+import { RequestError } from './arguments.ts';
+import { type ClientTraits, fromClientPath, toClientPath } from './client-traits.ts';
+import { LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
+
+export const SOURCES: RequestRows<'source' | 'loadedSources'> = {
+  source: {
+    when: LAUNCHED,
+    handle(context, args) {
+      const path = args.optionalObject('source')?.optionalText('path');
+      if (path === undefined) throw new RequestError('The argument `source` must name a path.');
+      const file = fromClientPath(context.traits, path);
+      const content = debuggeeOf(context).session.librarySource(libraryName(file));
+      if (content === undefined) throw new RequestError(`${path} is no header that ships with Xenscope.`);
+      return { content, mimeType: 'text/x-c' };
+    },
+  },
+
+  loadedSources: {
+    when: LAUNCHED,
+    handle(context) {
+      const debuggee = debuggeeOf(context);
+      const { scripts } = debuggee.options;
+      return {
+        sources: [
+          ...scripts.map((file) => sourceOf(context.traits, file, { library: false })),
+          ...shippedHeaders().map((file) => sourceOf(context.traits, file, { library: true })),
+        ],
+      };
+    },
+  },
+};
+
+/** The source of a file; shipped headers are deemphasised, so that VS Code shows the user's own line first. */
+export function sourceOf(
+  traits: ClientTraits,
+  file: string,
+  { library }: { readonly library: boolean },
+): DebugProtocol.Source {
+  const path = library ? libraryPath(file) : file;
+  return {
+    name: basename(file),
+    path: toClientPath(traits, path),
+    ...(library ? { presentationHint: 'deemphasize' as const, origin: 'shipped with Xenscope' } : {}),
+  };
+}
+
+/** Where a shipped header lies on this machine. */
+function libraryPath(file: string): string {
+  if (isAbsolute(file)) return file;
+  return join(headersFolder(), file.replace(/^<(.*)>$/, '$1'));
+}
+
+/** The name under which the core knows a shipped header: its path below the headers' folder. */
+function libraryName(path: string): string {
+  const folder = normalize(headersFolder());
+  return path.startsWith(folder) ? path.slice(folder.length).replaceAll('\\', '/') : path;
+}
+
+/** The core's name of a file that the client names by its path. */
+export function coreFile(traits: ClientTraits, path: string): string {
+  return libraryName(normalize(fromClientPath(traits, path)));
+}

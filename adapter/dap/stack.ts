@@ -1,0 +1,78 @@
+/** threads and stackTrace: vCPUs and their frames, with a labelled boundary where a trap came in. */
+
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import { formatHex } from '../../core/units.ts';
+import type { Frame } from '../../core/timeline/types.ts';
+import { RequestError } from './arguments.ts';
+import { toClientColumn, toClientLine } from './client-traits.ts';
+import { type Context, LAUNCHED, type RequestRows, STANDING, debuggeeOf } from './context.ts';
+import type { Debuggee } from './debuggee.ts';
+import { sourceOf } from './sources.ts';
+
+export const STACK: RequestRows<'threads' | 'stackTrace'> = {
+  threads: {
+    when: LAUNCHED,
+    handle(context) {
+      const vcpus = debuggeeOf(context).session.vcpus();
+      return {
+        threads: vcpus.map(({ vcpu, domain, index, state }) => ({
+          id: vcpu + 1,
+          name: `d${String(domain)}v${String(index)}${state === 'running' ? '' : ` (${state})`}`,
+        })),
+      };
+    },
+  },
+
+  stackTrace: {
+    when: STANDING,
+    handle(context, args) {
+      const debuggee = debuggeeOf(context);
+      const vcpu = args.integer('threadId', 1) - 1;
+      if (!debuggee.session.vcpus().some((summary) => summary.vcpu === vcpu)) {
+        throw new RequestError(`There is no thread ${String(vcpu + 1)}.`);
+      }
+      const frames = stackFrames(context, debuggee, vcpu);
+      const start = args.optionalInteger('startFrame') ?? 0;
+      const levels = args.optionalInteger('levels') ?? 0;
+      return {
+        stackFrames: frames.slice(start, levels === 0 ? undefined : start + levels),
+        totalFrames: frames.length,
+      };
+    },
+  },
+};
+
+function stackFrames(context: Context, debuggee: Debuggee, vcpu: number): DebugProtocol.StackFrame[] {
+  return debuggee.frames.stack(vcpu).flatMap(({ id, frame }) => {
+    const shown = stackFrame(context, id, frame);
+    return frame.trap ? [shown, trapBoundary(id)] : [shown];
+  });
+}
+
+function stackFrame({ traits }: Context, id: number, frame: Frame): DebugProtocol.StackFrame {
+  const { name, place, rip } = frame;
+  const instructionPointerReference = `va:${formatHex(rip)}`;
+  if (place === null) {
+    return { id, name, line: 0, column: 0, presentationHint: 'subtle', instructionPointerReference };
+  }
+  return {
+    id,
+    name,
+    source: sourceOf(traits, place.file, place),
+    line: toClientLine(traits, place.line),
+    column: toClientColumn(traits, place.column),
+    endLine: toClientLine(traits, place.endLine),
+    endColumn: toClientColumn(traits, place.endColumn),
+    instructionPointerReference,
+    ...(place.library ? { presentationHint: 'subtle' as const } : {}),
+  };
+}
+
+/** Stands between a trap handler and the code that it interrupted. Its id is no frame's. */
+const trapBoundary = (handlerId: number): DebugProtocol.StackFrame => ({
+  id: -handlerId,
+  name: '[trap delivered by Xen]',
+  line: 0,
+  column: 0,
+  presentationHint: 'label',
+});

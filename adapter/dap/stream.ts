@@ -1,0 +1,65 @@
+/** Connects a debug adapter to a pair of streams: standard input and output, or a socket. */
+
+import { type AddressInfo, createServer } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import type { InlineAdapter } from '../protocol.ts';
+import { MessageReader, encodeMessage } from './framing.ts';
+
+/** Serves one client until its stream ends; resolves then. */
+export function serveStreams(adapter: InlineAdapter, input: Readable, output: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const write = (message: object) => {
+      if (output.writable) output.write(encodeMessage(message));
+    };
+    const subscription = adapter.onDidSendMessage(write);
+    const reader = new MessageReader(
+      (message) => {
+        adapter.handleMessage(isObject(message) ? message : { notAnObject: message });
+      },
+      (problem) => {
+        write({ seq: 0, type: 'event', event: 'output', body: { category: 'stderr', output: `${problem}\n` } });
+      },
+    );
+    const finish = () => {
+      subscription.dispose();
+      adapter.dispose();
+      resolve();
+    };
+    input.on('data', (bytes: Buffer) => {
+      reader.push(bytes);
+    });
+    input.once('end', finish);
+    // A client that vanishes breaks the stream; that is an end like any other.
+    input.once('error', finish);
+    output.once('error', finish);
+  });
+}
+
+/**
+ * Listens on a port of this machine and serves each client with an adapter of its own; returns the port that was
+ * given (0 asks for a free one) or the reason why there is none.
+ */
+export function listen(
+  port: number,
+  makeAdapter: () => InlineAdapter,
+): Promise<{ readonly port: number; readonly close: () => void } | { readonly error: string }> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => {
+      socket.setNoDelay(true);
+      void serveStreams(makeAdapter(), socket, socket).then(() => socket.end());
+    });
+    server.once('error', (error) => {
+      resolve({ error: `Cannot listen on port ${String(port)}: ${error.message}.` });
+    });
+    server.listen(port, '127.0.0.1', () => {
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => {
+          server.close();
+        },
+      });
+    });
+  });
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

@@ -1,0 +1,215 @@
+/** scopes, variables, setVariable: locals, globals, registers, the hypercall at hand, start_info. */
+
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type {
+  Frame,
+  HypercallRecord,
+  JsonObject,
+  JsonValue,
+  NamedValue,
+  Value,
+} from '../../core/timeline/types.ts';
+import { type RequestArguments, RequestError } from './arguments.ts';
+import { type Context, type RequestRows, STANDING, debuggeeOf } from './context.ts';
+import type { Debuggee } from './debuggee.ts';
+import type { VariableNode } from './variable-table.ts';
+import { stateEdited } from './edits.ts';
+
+/** The most children told at once when the client names no range. */
+const MAX_CHILDREN = 4096;
+
+export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable'> = {
+  scopes: {
+    when: STANDING,
+    handle(context, args) {
+      const debuggee = debuggeeOf(context);
+      // The label between a handler and what it interrupted has no variables.
+      const id = args.integer('frameId', Number.MIN_SAFE_INTEGER);
+      return { scopes: id < 0 ? [] : scopesOf(debuggee, debuggee.frames.frame(id)) };
+    },
+  },
+
+  variables: {
+    when: STANDING,
+    handle(context, args) {
+      const debuggee = debuggeeOf(context);
+      const node = debuggee.variables.node(args.integer('variablesReference', 1));
+      return { variables: childrenOf(context, debuggee, node, args) };
+    },
+  },
+
+  setVariable: {
+    when: ['stopped'],
+    handle(context, args) {
+      const debuggee = debuggeeOf(context);
+      const node = debuggee.variables.node(args.integer('variablesReference', 1));
+      const name = args.text('name');
+      if (node.kind === 'json') throw new RequestError(`${name} is part of a record and cannot be changed.`);
+      const target = namedValues(debuggee, node, null).find((child) => child.name === name);
+      if (target === undefined) throw new RequestError(`There is no variable ${name} here.`);
+      const result = debuggee.session.assign(target.evaluateName, args.text('value'), node.frame);
+      if (result.kind === 'problem') throw new RequestError(result.message);
+      stateEdited(context, debuggee);
+      const { value, variablesReference, type } = describeValue(context, debuggee, result.value, node.frame);
+      return { value, variablesReference, ...(type === undefined ? {} : { type }) };
+    },
+  },
+};
+
+function scopesOf(debuggee: Debuggee, frame: Frame): DebugProtocol.Scope[] {
+  const { variables } = debuggee;
+  const scopes: DebugProtocol.Scope[] = [
+    {
+      name: 'Locals',
+      presentationHint: 'locals',
+      variablesReference: variables.add({ kind: 'locals', frame }),
+      expensive: false,
+    },
+  ];
+  const globals = debuggee.session.globals(frame);
+  if (globals.length > 0) {
+    const variablesReference = variables.add({ kind: 'globals', frame });
+    scopes.push({ name: 'Globals', variablesReference, expensive: globals.length > 200 });
+  }
+  const call = hypercallAtHand(debuggee, frame);
+  if (call !== null) {
+    const variablesReference = variables.add({ kind: 'json', json: call });
+    scopes.push({ name: 'Hypercall', variablesReference, expensive: false });
+  }
+  const startInfo = debuggee.session.evaluate('*start_info', frame, { sideEffects: 'none' });
+  if (startInfo.kind === 'value') {
+    const variablesReference = variables.add({ kind: 'value', value: startInfo.value, frame });
+    scopes.push({ name: 'start_info', variablesReference, expensive: false });
+  }
+  scopes.push({
+    name: 'Registers',
+    presentationHint: 'registers',
+    variablesReference: variables.add({ kind: 'registers', frame }),
+    expensive: false,
+  });
+  return scopes;
+}
+
+/** The hypercall that is about to be made, or else the last one that the frame's vCPU made. */
+function hypercallAtHand({ session, standing }: Debuggee, frame: Frame): JsonObject | null {
+  if (standing?.kind === 'hypercall' && standing.vcpu === frame.vcpu) {
+    return { hypercall: standing.name, state: 'not yet made', args: standing.args };
+  }
+  const vcpu = session.vcpus().find((summary) => summary.vcpu === frame.vcpu);
+  const last = session.hypercallLog.findLast(
+    (record) => record.domain === vcpu?.domain && record.vcpu === vcpu.index,
+  );
+  return last === undefined ? null : describeHypercall(last);
+}
+
+/** A hypercall as the Variables view opens it. */
+function describeHypercall(record: HypercallRecord): JsonObject {
+  const { refusal } = record;
+  return {
+    hypercall: record.name,
+    seq: record.seq,
+    args: record.args,
+    rc: record.rc,
+    ...(record.done === null ? {} : { done: record.done }),
+    ...(refusal === null
+      ? {}
+      : {
+          refused: {
+            rule: refusal.rule,
+            errno: refusal.errno,
+            message: refusal.message,
+            evidence: refusal.evidence,
+          },
+        }),
+  };
+}
+
+function childrenOf(
+  context: Context,
+  debuggee: Debuggee,
+  node: VariableNode,
+  args: RequestArguments,
+): DebugProtocol.Variable[] {
+  const filter = args.optionalWord('filter', ['indexed', 'named']);
+  const start = args.optionalInteger('start') ?? 0;
+  const given = args.optionalInteger('count') ?? 0;
+  const range = { start, count: given === 0 ? MAX_CHILDREN : Math.min(given, MAX_CHILDREN) };
+  if (node.kind === 'json') {
+    return jsonChildren(node.json)
+      .slice(range.start, range.start + range.count)
+      .map(([name, value]) => describeJson(debuggee, name, value));
+  }
+  if (filter === 'named' && node.kind === 'value' && node.value.indexedChildren > 0) return [];
+  return namedValues(debuggee, node, range).map(({ name, evaluateName, value }) => ({
+    name,
+    evaluateName,
+    ...describeValue(context, debuggee, value, node.frame),
+  }));
+}
+
+function namedValues(
+  { session }: Debuggee,
+  node: Exclude<VariableNode, { readonly kind: 'json' }>,
+  range: { readonly start: number; readonly count: number } | null,
+): readonly NamedValue[] {
+  switch (node.kind) {
+    case 'locals':
+      return session.locals(node.frame);
+    case 'globals':
+      return session.globals(node.frame);
+    case 'registers':
+      return session.registers(node.frame);
+    case 'value':
+      return range === null ? session.children(node.value) : session.children(node.value, range);
+  }
+}
+
+export type DescribedValue = Pick<
+  DebugProtocol.Variable,
+  'value' | 'type' | 'variablesReference' | 'namedVariables' | 'indexedVariables' | 'memoryReference'
+>;
+
+/** A value of the guest as the client wants it. */
+export function describeValue(
+  { traits }: Context,
+  debuggee: Debuggee,
+  value: Value,
+  frame: Frame,
+): DescribedValue {
+  const { namedChildren, indexedChildren } = value;
+  const opens = namedChildren + indexedChildren > 0;
+  return {
+    value: value.text,
+    ...(traits.supportsVariableType ? { type: value.type } : {}),
+    variablesReference: opens ? debuggee.variables.add({ kind: 'value', value, frame }) : 0,
+    ...(namedChildren === 0 ? {} : { namedVariables: namedChildren }),
+    ...(indexedChildren === 0 ? {} : { indexedVariables: indexedChildren }),
+    ...(value.memoryReference === null ? {} : { memoryReference: value.memoryReference }),
+  };
+}
+
+const jsonChildren = (json: JsonObject | readonly JsonValue[]): [string, JsonValue][] =>
+  isList(json) ? json.map((value, index) => [String(index), value]) : Object.entries(json);
+
+function describeJson(debuggee: Debuggee, name: string, json: JsonValue): DebugProtocol.Variable {
+  const readOnly = { presentationHint: { attributes: ['readOnly'] } };
+  if (typeof json !== 'object' || json === null) {
+    return { name, value: json === null ? '-' : String(json), variablesReference: 0, ...readOnly };
+  }
+  const count = jsonChildren(json).length;
+  return {
+    name,
+    value: isList(json) ? `[${String(count)}]` : summary(json),
+    variablesReference: count === 0 ? 0 : debuggee.variables.add({ kind: 'json', json }),
+    ...readOnly,
+  };
+}
+
+/** The plain members of an object on one line. */
+const summary = (json: JsonObject): string =>
+  Object.entries(json)
+    .filter(([, value]) => typeof value !== 'object')
+    .map(([name, value]) => `${name}: ${String(value)}`)
+    .join(', ');
+
+const isList = (json: JsonValue): json is readonly JsonValue[] => Array.isArray(json);

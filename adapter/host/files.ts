@@ -1,0 +1,57 @@
+/** Files of the machine that the adapter runs on, as the front end of the C compiler wants to read them. */
+
+import { readFileSync, statSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+import type { ProgramSource, SourceHost } from '../../core/timeline/types.ts';
+
+/** A host that remembers which files were read. */
+export interface RecordingHost extends SourceHost {
+  /** Paths of the files read so far, in order. */
+  readonly filesRead: ReadonlySet<string>;
+}
+
+export function recordingHost(): RecordingHost {
+  const filesRead = new Set<string>();
+  return {
+    filesRead,
+    read(path) {
+      const text = readText(path);
+      if (text !== undefined) filesRead.add(path);
+      return text;
+    },
+  };
+}
+
+/** A script larger than this is no script. */
+const MAX_SCRIPT_BYTES = 8 * 1024 * 1024;
+
+/** Reads the scripts of a run; the first that cannot be read is an error in one sentence. */
+export function readPrograms(
+  paths: readonly string[],
+  folder: string,
+): { readonly programs: readonly ProgramSource[] } | { readonly error: string } {
+  const programs: ProgramSource[] = [];
+  for (const given of paths) {
+    const path = isAbsolute(given) ? given : resolve(folder, given);
+    const problem = whyUnreadable(path);
+    const text = problem === null ? readText(path) : undefined;
+    if (text === undefined) return { error: `${path} ${problem ?? 'cannot be read'}` };
+    programs.push({ path, text });
+  }
+  return { programs };
+}
+
+function whyUnreadable(path: string): string | null {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return 'does not exist';
+  if (!stat.isFile()) return 'is not a file';
+  return stat.size > MAX_SCRIPT_BYTES ? 'is larger than 8 MiB, so it is no guest script' : null;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,78 @@
+// Builds everything that ships into dist/: the command line, the extension with its inline debug adapter, the language
+// server, each webview, and a copy of the C headers. `npm ci` runs it (the `prepare` script), so that `npx xenscope`
+// works in a fresh clone. A part whose entry file does not exist is left out and named.
+//
+//   node build.mjs             everything, minified, with source maps
+//   node build.mjs --quiet     the same, silent unless something fails
+
+import { cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, 'dist');
+const say = process.argv.includes('--quiet') ? () => undefined : (text) => process.stdout.write(`${text}\n`);
+
+/** Settings that every output shares. Names are kept, so that a report of an internal error can be read. */
+const common = { bundle: true, minify: true, keepNames: true, sourcemap: true, logLevel: 'warning' };
+
+/** For programs that Node loads: CommonJS, because VS Code loads extensions so; `import.meta.url` still works. */
+const node = {
+  ...common,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  define: { 'import.meta.url': '__fileUrl' },
+};
+const fileUrl = "const __fileUrl = require('node:url').pathToFileURL(__filename).href;";
+
+const programs = [
+  { entry: 'adapter/cli/main.ts', out: 'cli.cjs', shebang: '#!/usr/bin/env node\n', external: ['./server.cjs'] },
+  { entry: 'adapter/inline.ts', out: 'adapter.cjs', shebang: '', external: [] },
+  { entry: 'extension/extension.ts', out: 'extension.cjs', shebang: '', external: ['vscode'] },
+  { entry: 'adapter/lsp/server.ts', out: 'server.cjs', shebang: '', external: [] },
+];
+
+await mkdir(dist, { recursive: true });
+const built = await Promise.all([...programs.map(buildProgram), buildWebviews(), copyHeaders()]);
+say(`dist: ${built.flat().join(', ')}`);
+
+async function buildProgram({ entry, out, shebang, external }) {
+  if (!existsSync(join(root, entry))) return `(no ${entry})`;
+  await build({
+    ...node,
+    entryPoints: [join(root, entry)],
+    outfile: join(dist, out),
+    external,
+    banner: { js: `${shebang}${fileUrl}` },
+  });
+  return out;
+}
+
+async function buildWebviews() {
+  const folder = join(root, 'extension/webview');
+  const names = existsSync(folder) ? await readdir(folder) : [];
+  const views = names.filter((name) => existsSync(join(folder, name, 'main.ts')));
+  if (views.length === 0) return '(no webview)';
+  await build({
+    ...common,
+    platform: 'browser',
+    format: 'iife',
+    target: 'chrome120',
+    entryPoints: views.map((name) => ({ in: join(folder, name, 'main.ts'), out: name })),
+    outdir: join(dist, 'webview'),
+    assetNames: '[name]',
+    loader: { '.ttf': 'file' },
+  });
+  return views.map((name) => `webview/${name}.js`);
+}
+
+async function copyHeaders() {
+  const headers = join(root, 'core/guest-c/headers');
+  if (!existsSync(headers)) return '(no headers)';
+  await rm(join(dist, 'headers'), { recursive: true, force: true });
+  await cp(headers, join(dist, 'headers'), { recursive: true });
+  return 'headers/';
+}
