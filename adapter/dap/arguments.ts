@@ -42,7 +42,7 @@ export class RequestArguments {
   integer(name: string, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {
     const value = this.values[name];
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
-      const above = max === Number.MAX_SAFE_INTEGER ? ` of at least ${String(min)}` : ` from ${String(min)} to ${String(max)}`;
+      const above = max === Number.MAX_SAFE_INTEGER ? ` of at least ${min}` : ` from ${min} to ${max}`;
       throw new RequestError(`The argument \`${name}\` must be a whole number${above}.`);
     }
     return value;
@@ -75,7 +75,8 @@ export class RequestArguments {
   optionalNumeral(name: string): bigint | undefined {
     if (this.values[name] === undefined) return undefined;
     const value = parseNumeral(this.text(name));
-    if (value === null) throw new RequestError(`The argument \`${name}\` must be a number such as "0x400000".`);
+    if (value === null)
+      throw new RequestError(`The argument \`${name}\` must be a number such as "0x400000".`);
     return value;
   }
 

@@ -94,9 +94,7 @@ export class Breakpoints {
     const specs = this.entries().flatMap((entry) => entry.specs);
     const places = new Map(this.session.setBreakpoints(specs).map((place) => [place.id, place]));
     return entries.map((entry) =>
-      'problem' in entry
-        ? { id: entry.id, verified: false, message: entry.problem }
-        : placeOf(entry, places),
+      'problem' in entry ? { id: entry.id, verified: false, message: entry.problem } : placeOf(entry, places),
     );
   }
 
@@ -123,13 +121,15 @@ export class Breakpoints {
 }
 
 /** A name that no function of a script can have, or that is the library's name of a hypercall. */
-const isHypercallOnly = (name: string): boolean => /[^A-Za-z0-9_]/.test(name) || name.startsWith('HYPERVISOR_');
+const isHypercallOnly = (name: string): boolean =>
+  /[^A-Za-z0-9_]/.test(name) || name.startsWith('HYPERVISOR_');
 
 /** The place of a breakpoint that may stand for a function, a hypercall or both. */
 function placeOf(entry: Entry, places: ReadonlyMap<number, BreakpointPlace>): SetBreakpoint {
   const found = entry.specs.flatMap(({ id }) => places.get(id) ?? []);
   const verified = found.find((place) => place.verified) ?? found.at(-1);
-  if (verified === undefined) return { id: entry.id, verified: false, message: 'The breakpoint was not set.' };
+  if (verified === undefined)
+    return { id: entry.id, verified: false, message: 'The breakpoint was not set.' };
   if (!verified.verified && entry.wanted.target.kind === 'name' && found.length > 1) {
     const message = `No function and no hypercall is called ${entry.wanted.target.name}.`;
     return { id: entry.id, verified: false, message };

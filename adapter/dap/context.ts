@@ -83,15 +83,14 @@ export interface ResponseBodies {
 export type RequestName = keyof ResponseBodies;
 
 /** One kind of request: when it can be answered, and how. */
-export interface RequestRow<K extends RequestName> {
+export interface RequestRow<Body> {
   readonly when: readonly LifeKind[];
-  readonly handle: (
-    context: Context,
-    args: RequestArguments,
-  ) => ResponseBodies[K] | Promise<ResponseBodies[K]>;
+  readonly handle: (context: Context, args: RequestArguments) => Body | Promise<Body>;
 }
 
-export type RequestRows<K extends RequestName = RequestName> = { readonly [name in K]: RequestRow<name> };
+export type RequestRows<K extends RequestName = RequestName> = {
+  readonly [name in K]: RequestRow<ResponseBodies[name]>;
+};
 
 /** Kinds in which there is a guest to look at that does not move. */
 export const STANDING = ['configuring', 'stopped', 'ended'] as const satisfies readonly LifeKind[];
@@ -100,6 +99,7 @@ export const LAUNCHED = ['configuring', 'running', 'stopped', 'ended'] as const 
 
 /** The guest of a session that has one; rows' `when` makes sure of it. */
 export function debuggeeOf(context: Context): Debuggee {
-  if (!('debuggee' in context.life)) throw new Error('debuggeeOf: a request row admits a session without a guest');
+  if (!('debuggee' in context.life))
+    throw new Error('debuggeeOf: a request row admits a session without a guest');
   return context.life.debuggee;
 }

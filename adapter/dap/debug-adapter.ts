@@ -122,7 +122,14 @@ function failure(
     success: false,
     message: told ? format : 'internalError',
     // The text is no template: braces in it stay as they are.
-    body: { error: { id: told ? 1 : 2, format: '{text}', variables: { text: format }, showUser: !told || error.showUser } },
+    body: {
+      error: {
+        id: told ? 1 : 2,
+        format: '{text}',
+        variables: { text: format },
+        showUser: !told || error.showUser,
+      },
+    },
   };
 }
 

@@ -6,6 +6,7 @@
 import { SimulatedSource } from '../../core/source/simulated-source.ts';
 import type { Session } from '../../core/timeline/session.ts';
 import type { ExceptionFilters, ExitInfo, Stop, StopTest } from '../../core/timeline/types.ts';
+import { type DomainId, domainId } from '../../core/units.ts';
 import type { RequestArguments } from './arguments.ts';
 import { Breakpoints } from './breakpoint-table.ts';
 import { DEFAULT_FILTERS } from './exceptions.ts';
@@ -37,6 +38,9 @@ export interface LaunchOptions {
   readonly scripts: readonly string[];
 }
 
+/** What the client wants of a running guest. */
+type Wish = 'run' | 'pause' | 'abandon';
+
 export class Debuggee {
   readonly session: Session;
   readonly source: SimulatedSource;
@@ -53,11 +57,11 @@ export class Debuggee {
   hitBreakpoints: readonly number[];
   private log: string[];
   private consoleShown: number;
-  private wish: 'run' | 'pause' | 'abandon';
+  private wish: Wish;
 
   constructor(session: Session, options: LaunchOptions) {
     this.session = session;
-    this.source = new SimulatedSource(session);
+    this.source = new SimulatedSource(session.machine, session.xen);
     this.options = options;
     this.breakpoints = new Breakpoints(session);
     this.frames = new FrameTable(session);
@@ -81,12 +85,20 @@ export class Debuggee {
 
   /** Runs from the start of day to the first statement of the script's entry function. */
   runToEntry(onSlice: () => void): Promise<RunResult> {
-    return this.run(() => this.session.runToEntry(SLICE), onSlice, (vcpu) => ({ kind: 'entry', vcpu }));
+    return this.run(
+      () => this.session.runToEntry(SLICE),
+      onSlice,
+      (vcpu) => ({ kind: 'entry', vcpu }),
+    );
   }
 
   /** Goes on until `test`, a breakpoint, a filter, a pause or the end stops it. `onSlice` is called between slices. */
   go(test: StopTest, onSlice: () => void): Promise<RunResult> {
-    return this.run(() => this.session.run(test, SLICE), onSlice, (vcpu) => ({ kind: 'step', vcpu }));
+    return this.run(
+      () => this.session.run(test, SLICE),
+      onSlice,
+      (vcpu) => ({ kind: 'step', vcpu }),
+    );
   }
 
   /** Asks a running guest to stand still at the end of its slice. */
@@ -113,22 +125,33 @@ export class Debuggee {
     return lines;
   }
 
+  /** The vCPU at which the guest stands, or the first. */
+  focus(): number {
+    return this.standing !== null && 'vcpu' in this.standing ? this.standing.vcpu : 0;
+  }
+
+  /** The domain that a vCPU belongs to. */
+  domainOf(vcpu: number): DomainId {
+    return domainId(this.session.vcpus().find((summary) => summary.vcpu === vcpu)?.domain ?? 0);
+  }
+
   private async run(
     slice: () => Stop,
     onSlice: () => void,
     stepped: (vcpu: number) => Standing,
   ): Promise<RunResult> {
     this.standing = null;
+    this.source.remember();
     this.frames.forget();
     this.variables.forget();
-    if (this.wish === 'pause') this.wish = 'run';
     for (;;) {
       const stop = slice();
       onSlice();
-      if (this.wish === 'abandon') return { kind: 'abandoned' };
+      const wish = this.currentWish();
+      if (wish === 'abandon') return { kind: 'abandoned' };
       if (stop.kind === 'exited') return { kind: 'exited', exit: stop.exit };
       if (stop.kind === 'budget') {
-        if (this.wish === 'pause') return this.stand({ kind: 'pause', vcpu: this.runningVcpu() }, []);
+        if (wish === 'pause') return this.stand({ kind: 'pause', vcpu: this.runningVcpu() }, []);
       } else {
         const verdict = this.breakpoints.judge(stop);
         this.log.push(...verdict.log);
@@ -136,6 +159,11 @@ export class Debuggee {
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** Between slices the client may have changed its mind. */
+  private currentWish(): Wish {
+    return this.wish;
   }
 
   private stand(standing: Standing, ids: readonly number[]): RunResult {
@@ -151,6 +179,3 @@ export class Debuggee {
     return (vcpus.find(({ state }) => state === 'running') ?? vcpus[0])?.vcpu ?? 0;
   }
 }
-
-/** The vCPU that a stop is about. */
-export const vcpuOf = (standing: Standing): number => ('vcpu' in standing ? standing.vcpu : 0);

@@ -3,7 +3,7 @@
 import type { Evaluation, Frame } from '../../core/timeline/types.ts';
 import { type RequestArguments, RequestError } from './arguments.ts';
 import { type RequestRows, STANDING, debuggeeOf } from './context.ts';
-import { type Debuggee, vcpuOf } from './debuggee.ts';
+import type { Debuggee } from './debuggee.ts';
 import { stateEdited } from './edits.ts';
 import { describeValue } from './variables.ts';
 
@@ -30,7 +30,7 @@ export const EVALUATE: RequestRows<'evaluate'> = {
 export function frameFor(debuggee: Debuggee, args: RequestArguments): Frame {
   const id = args.optionalInteger('frameId', Number.MIN_SAFE_INTEGER);
   if (id !== undefined && id > 0) return debuggee.frames.frame(id);
-  const frame = debuggee.frames.topOfUser(debuggee.standing === null ? 0 : vcpuOf(debuggee.standing));
+  const frame = debuggee.frames.topOfUser(debuggee.focus());
   if (frame === undefined) throw new RequestError('There is no stack frame in which to evaluate.');
   return frame;
 }

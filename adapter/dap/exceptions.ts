@@ -108,16 +108,20 @@ function describeRefused(record: HypercallRecord): ExceptionInfo {
     exceptionId: refusal.rule,
     description: explainRefusal(record, refusal),
     breakMode: 'always',
-    details: { message: refusal.message, typeName: refusal.errno, fullTypeName: `${record.name}: ${refusal.errno}` },
+    details: {
+      message: refusal.message,
+      typeName: refusal.errno,
+      fullTypeName: `${record.name}: ${refusal.errno}`,
+    },
   };
 }
 
 /** The whole story of a refusal, a paragraph a line. */
 function explainRefusal(record: HypercallRecord, refusal: RefusalRecord): string {
   const evidence = Object.entries(refusal.evidence).map(([name, value]) => `${name} = ${plain(value)}`);
-  const done = record.done === null ? [] : [`Requests completed before it: ${String(record.done)}.`];
+  const done = record.done === null ? [] : [`Requests completed before it: ${record.done}.`];
   return [
-    `HYPERVISOR_${record.name} returned ${String(record.rc)} (-${refusal.errno}).`,
+    `HYPERVISOR_${record.name} returned ${record.rc} (-${refusal.errno}).`,
     refusal.message,
     ...(evidence.length === 0 ? [] : [`Evidence: ${evidence.join(', ')}.`]),
     ...done,
@@ -145,13 +149,16 @@ const ERROR_CODE_BITS: readonly (readonly [bit: number, set: string, clear: stri
 
 function describeFault(record: FaultRecord): ExceptionInfo {
   const { vector, cr2, errorCode, deliveredTo } = record;
-  const name = vector === 14 ? 'page fault' : `trap ${String(vector)}`;
+  const name = vector === 14 ? 'page fault' : `trap ${vector}`;
   const bits = ERROR_CODE_BITS.map(([bit, set, clear]) => (((errorCode ?? 0) & bit) === 0 ? clear : set));
   const code =
     errorCode === null
       ? []
-      : [`Error code ${String(errorCode)}${vector === 14 ? `: ${bits.filter((text) => text !== '').join(', ')}` : ''}.`];
-  const handler = deliveredTo === null ? 'No handler of the guest receives it.' : `Xen enters ${deliveredTo}.`;
+      : [
+          `Error code ${errorCode}${vector === 14 ? `: ${bits.filter((text) => text !== '').join(', ')}` : ''}.`,
+        ];
+  const handler =
+    deliveredTo === null ? 'No handler of the guest receives it.' : `Xen enters ${deliveredTo}.`;
   return {
     exceptionId: cr2 === null ? name : `${name} at ${cr2}`,
     description: [...code, handler].join('\n'),

@@ -4,7 +4,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { ExitInfo, StopTest } from '../../core/timeline/types.ts';
 import { RequestError } from './arguments.ts';
 import { type Context, type RequestRow, type RequestRows, debuggeeOf } from './context.ts';
-import { type Debuggee, type RunResult, type Standing, vcpuOf } from './debuggee.ts';
+import type { Debuggee, RunResult, Standing } from './debuggee.ts';
 import { sendOutput } from './output.ts';
 
 type Names = 'continue' | 'next' | 'stepIn' | 'stepOut' | 'pause';
@@ -30,13 +30,17 @@ export const EXECUTION: RequestRows<Names> = {
   },
 };
 
-function step(how: 'into' | 'over' | 'out'): RequestRow<'next'> {
+function step(how: 'into' | 'over' | 'out'): RequestRow<undefined> {
   return {
     when: ['stopped'],
     handle(context, args) {
       const vcpu = args.integer('threadId', 1) - 1;
-      if (!debuggeeOf(context).session.vcpus().some((summary) => summary.vcpu === vcpu)) {
-        throw new RequestError(`There is no thread ${String(vcpu + 1)}.`);
+      if (
+        !debuggeeOf(context)
+          .session.vcpus()
+          .some((summary) => summary.vcpu === vcpu)
+      ) {
+        throw new RequestError(`There is no thread ${vcpu + 1}.`);
       }
       goLater(context, { kind: 'step', vcpu, how });
       return undefined;
@@ -86,7 +90,8 @@ async function runToNews(
 
 function tellResult(context: Context, debuggee: Debuggee, result: RunResult): void {
   // The client may have ended or restarted the session meanwhile.
-  if (result.kind === 'abandoned' || context.life.kind !== 'running' || context.life.debuggee !== debuggee) return;
+  if (result.kind === 'abandoned' || context.life.kind !== 'running' || context.life.debuggee !== debuggee)
+    return;
   if (result.kind === 'exited') {
     tellExit(context, result.exit);
     endSession(context, debuggee);
@@ -133,7 +138,7 @@ function tellInternalError(context: Context, debuggee: Debuggee, error: unknown)
 
 function stoppedBody(debuggee: Debuggee, standing: Standing): DebugProtocol.StoppedEvent['body'] {
   return {
-    threadId: vcpuOf(standing) + 1,
+    threadId: debuggee.focus() + 1,
     allThreadsStopped: true,
     ...(debuggee.hitBreakpoints.length === 0 ? {} : { hitBreakpointIds: [...debuggee.hitBreakpoints] }),
     ...reasonOf(standing),
@@ -141,7 +146,9 @@ function stoppedBody(debuggee: Debuggee, standing: Standing): DebugProtocol.Stop
 }
 
 /** Reason, title and text of a stop. */
-function reasonOf(standing: Standing): Pick<DebugProtocol.StoppedEvent['body'], 'reason' | 'description' | 'text'> {
+function reasonOf(
+  standing: Standing,
+): Pick<DebugProtocol.StoppedEvent['body'], 'reason' | 'description' | 'text'> {
   switch (standing.kind) {
     case 'entry':
     case 'step':

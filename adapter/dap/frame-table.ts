@@ -37,7 +37,7 @@ export class FrameTable {
   frame(id: number): Frame {
     const frame = this.frames.get(id);
     if (frame === undefined) {
-      throw new RequestError(`There is no stack frame ${String(id)}; the guest has run since it was told.`);
+      throw new RequestError(`There is no stack frame ${id}; the guest has run since it was told.`);
     }
     return frame;
   }

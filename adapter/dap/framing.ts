@@ -14,7 +14,7 @@ const MAX_HEADER = 4096;
 /** Frames one message. */
 export function encodeMessage(message: object): string {
   const json = JSON.stringify(message);
-  return `Content-Length: ${String(Buffer.byteLength(json, 'utf8'))}${HEADER_END}${json}`;
+  return `Content-Length: ${Buffer.byteLength(json, 'utf8')}${HEADER_END}${json}`;
 }
 
 /** Splits a stream of bytes into messages, whatever way the bytes arrive. */

@@ -19,7 +19,9 @@ export function parseHitCondition(text: string): HitTest | { readonly problem: s
   const test = TESTS[operator];
   const n = Number(digits);
   if (digits === '' || test === undefined || n === 0) {
-    return { problem: `The hit condition \`${text}\` is not understood: write 5, ==5, >=5, >5, <=5, <5 or %5.` };
+    return {
+      problem: `The hit condition \`${text}\` is not understood: write 5, ==5, >=5, >5, <=5, <5 or %5.`,
+    };
   }
   return (hits) => test(hits, n);
 }

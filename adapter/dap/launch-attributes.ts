@@ -3,8 +3,9 @@
  * (`Session.create`), so that the command line and the debugger accept the same.
  */
 
+import { resolve } from 'node:path';
 import type { SessionConfig } from '../../core/timeline/types.ts';
-import { RequestArguments, RequestError } from './arguments.ts';
+import { type RequestArguments, RequestError } from './arguments.ts';
 
 /** What a launch asks for: the run's configuration without the texts of its scripts, and how to debug it. */
 export interface RunAttributes {
@@ -42,11 +43,14 @@ function readProgram(args: RequestArguments): readonly string[] {
   const programs: unknown[] = Array.isArray(program) ? program : [program];
   const sound = programs.filter((path): path is string => typeof path === 'string' && path !== '');
   if (sound.length === 0 || sound.length !== programs.length) {
-    throw new RequestError('program: give the path of a guest script (*.guest.c), or a list of paths, one per domain.', {
-      showUser: true,
-    });
+    throw new RequestError(
+      'program: give the path of a guest script (*.guest.c), or a list of paths, one per domain.',
+      {
+        showUser: true,
+      },
+    );
   }
-  return sound;
+  return sound.map((path) => resolve(path));
 }
 
 function readSize(args: RequestArguments, name: 'memory' | 'machine'): string | number | undefined {

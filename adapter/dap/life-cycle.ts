@@ -116,7 +116,7 @@ export const LIFE_CYCLE: RequestRows<Names> = {
 /** Builds the guest that the launch attributes describe, or throws the sentence that says why there is none. */
 function launch(context: Context, args: RequestArguments): Debuggee {
   const attributes = readLaunchAttributes(args);
-  const read = readPrograms(attributes.programs, process.cwd());
+  const read = readPrograms(attributes.programs);
   if ('error' in read) throw launchError(`program: ${read.error}.`);
   const host = recordingHost();
   const creation = Session.create({ ...attributes.session, programs: read.programs, host });

@@ -18,7 +18,7 @@ export function parseLogMessage(message: string): LogMessage | { readonly proble
     else parts.push({ text: match[0] === '{{' || match[0] === '}}' ? match[0].charAt(0) : match[0] });
   }
   if (end !== message.length) {
-    return { problem: `The log message has a brace without its partner at character ${String(end + 1)}.` };
+    return { problem: `The log message has a brace without its partner at character ${end + 1}.` };
   }
   return { parts };
 }

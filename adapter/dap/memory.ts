@@ -1,10 +1,8 @@
 /** readMemory and writeMemory in the three address spaces. */
 
-import type { MemoryRead } from '../../core/timeline/types.ts';
 import { type RequestArguments, RequestError } from './arguments.ts';
 import { type RequestRows, STANDING, debuggeeOf } from './context.ts';
 import type { Debuggee } from './debuggee.ts';
-import { vcpuOf } from './debuggee.ts';
 import { stateEdited } from './edits.ts';
 import { type MemoryReference, parseMemoryReference } from './memory-reference.ts';
 
@@ -14,15 +12,18 @@ const MAX_BYTES = 1024 * 1024;
 export const MEMORY: RequestRows<'readMemory' | 'writeMemory'> = {
   readMemory: {
     when: STANDING,
-    handle(context, args) {
+    async handle(context, args) {
       const debuggee = debuggeeOf(context);
-      const reference = readReference(args);
-      const count = Math.min(args.integer('count'), MAX_BYTES);
-      const read = readBytes(debuggee, reference, count);
-      const address = `0x${reference.address.toString(16)}`;
-      if (read.kind === 'problem') return { address, unreadableBytes: count };
-      return {
+      const { space, address, ...reference } = readReference(args);
+      const read = await debuggee.source.memory({
+        space,
+        domain: debuggee.domainOf(vcpuFor(debuggee, reference)),
         address,
+        bytes: Math.min(args.integer('count'), MAX_BYTES),
+      });
+      if ('unknown' in read) throw new RequestError(read.unknown);
+      return {
+        address: `0x${address.toString(16)}`,
         data: Buffer.from(read.bytes).toString('base64'),
         ...(read.unreadable === 0 ? {} : { unreadableBytes: read.unreadable }),
       };
@@ -40,7 +41,7 @@ export const MEMORY: RequestRows<'readMemory' | 'writeMemory'> = {
       const written = debuggee.session.writeMemory(space, vcpuFor(debuggee, reference), address, bytes);
       if (typeof written !== 'number') throw new RequestError(written.problem);
       if (written < bytes.length && !args.flag('allowPartial')) {
-        throw new RequestError(`Only the first ${String(written)} bytes could be written.`);
+        throw new RequestError(`Only the first ${written} bytes could be written.`);
       }
       stateEdited(context, debuggee);
       return { bytesWritten: written };
@@ -48,18 +49,11 @@ export const MEMORY: RequestRows<'readMemory' | 'writeMemory'> = {
   },
 };
 
-/** Reads bytes; a hole in front is an empty answer with all bytes unreadable. */
-export function readBytes(debuggee: Debuggee, reference: MemoryReference, count: number): MemoryRead {
-  if (count === 0) return { kind: 'bytes', bytes: new Uint8Array(0), unreadable: 0 };
-  const vcpu = vcpuFor(debuggee, reference);
-  return debuggee.session.readMemory(reference.space, vcpu, reference.address, count);
-}
-
 /** The vCPU that a reference names, or the one that stands. */
-export function vcpuFor(debuggee: Debuggee, { thread }: MemoryReference): number {
-  if (thread === null) return debuggee.standing === null ? 0 : vcpuOf(debuggee.standing);
+function vcpuFor(debuggee: Debuggee, { thread }: Pick<MemoryReference, 'thread'>): number {
+  if (thread === null) return debuggee.focus();
   if (debuggee.session.vcpus().some(({ vcpu }) => vcpu === thread - 1)) return thread - 1;
-  throw new RequestError(`There is no thread ${String(thread)}.`);
+  throw new RequestError(`There is no thread ${thread}.`);
 }
 
 function readReference(args: RequestArguments): MemoryReference {

@@ -17,7 +17,7 @@ export const STACK: RequestRows<'threads' | 'stackTrace'> = {
       return {
         threads: vcpus.map(({ vcpu, domain, index, state }) => ({
           id: vcpu + 1,
-          name: `d${String(domain)}v${String(index)}${state === 'running' ? '' : ` (${state})`}`,
+          name: `d${domain}v${index}${state === 'running' ? '' : ` (${state})`}`,
         })),
       };
     },
@@ -29,7 +29,7 @@ export const STACK: RequestRows<'threads' | 'stackTrace'> = {
       const debuggee = debuggeeOf(context);
       const vcpu = args.integer('threadId', 1) - 1;
       if (!debuggee.session.vcpus().some((summary) => summary.vcpu === vcpu)) {
-        throw new RequestError(`There is no thread ${String(vcpu + 1)}.`);
+        throw new RequestError(`There is no thread ${vcpu + 1}.`);
       }
       const frames = stackFrames(context, debuggee, vcpu);
       const start = args.optionalInteger('startFrame') ?? 0;

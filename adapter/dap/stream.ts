@@ -17,7 +17,12 @@ export function serveStreams(adapter: InlineAdapter, input: Readable, output: Wr
         adapter.handleMessage(isObject(message) ? message : { notAnObject: message });
       },
       (problem) => {
-        write({ seq: 0, type: 'event', event: 'output', body: { category: 'stderr', output: `${problem}\n` } });
+        write({
+          seq: 0,
+          type: 'event',
+          event: 'output',
+          body: { category: 'stderr', output: `${problem}\n` },
+        });
       },
     );
     const finish = () => {
@@ -49,7 +54,7 @@ export function listen(
       void serveStreams(makeAdapter(), socket, socket).then(() => socket.end());
     });
     server.once('error', (error) => {
-      resolve({ error: `Cannot listen on port ${String(port)}: ${error.message}.` });
+      resolve({ error: `Cannot listen on port ${port}: ${error.message}.` });
     });
     server.listen(port, '127.0.0.1', () => {
       resolve({

@@ -32,7 +32,7 @@ export class VariableTable {
   node(id: number): VariableNode {
     const node = this.nodes.get(id);
     if (node === undefined) {
-      throw new RequestError(`There is no variable ${String(id)}; the guest has run since it was told.`);
+      throw new RequestError(`There is no variable ${id}; the guest has run since it was told.`);
     }
     return node;
   }

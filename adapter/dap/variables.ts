@@ -199,7 +199,7 @@ function describeJson(debuggee: Debuggee, name: string, json: JsonValue): DebugP
   const count = jsonChildren(json).length;
   return {
     name,
-    value: isList(json) ? `[${String(count)}]` : summary(json),
+    value: isList(json) ? `[${count}]` : summary(json),
     variablesReference: count === 0 ? 0 : debuggee.variables.add({ kind: 'json', json }),
     ...readOnly,
   };
@@ -209,7 +209,7 @@ function describeJson(debuggee: Debuggee, name: string, json: JsonValue): DebugP
 const summary = (json: JsonObject): string =>
   Object.entries(json)
     .filter(([, value]) => typeof value !== 'object')
-    .map(([name, value]) => `${name}: ${String(value)}`)
+    .map(([name, value]) => `${name}: ${value}`)
     .join(', ');
 
 const isList = (json: JsonValue): json is readonly JsonValue[] => Array.isArray(json);

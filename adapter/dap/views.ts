@@ -4,7 +4,6 @@ import { DOMID, type DomainId, domainId, formatHex, mfn, pfn, virtualAddress } f
 import type { MachineSource } from '../../core/source/machine-source.ts';
 import { type RequestArguments, RequestError, parseNumeral } from './arguments.ts';
 import { type Context, LAUNCHED, type RequestRows, STANDING, debuggeeOf } from './context.ts';
-import { vcpuOf } from './debuggee.ts';
 import { frameFor } from './evaluate.ts';
 import { formatMemoryReference, parseMemoryReference } from './memory-reference.ts';
 
@@ -137,11 +136,9 @@ const rows = (args: RequestArguments): { readonly from: number; readonly count: 
 
 /** The domain that the request names, or that of the vCPU that stands. */
 function domainFor(context: Context, args: RequestArguments): DomainId {
-  const { session, standing } = debuggeeOf(context);
+  const debuggee = debuggeeOf(context);
   const named = args.optionalInteger('domain', 0, DOMID.IDLE);
-  if (named !== undefined) return domainId(named);
-  const vcpu = standing === null ? 0 : vcpuOf(standing);
-  return domainId(session.vcpus().find((summary) => summary.vcpu === vcpu)?.domain ?? 0);
+  return named === undefined ? debuggee.domainOf(debuggee.focus()) : domainId(named);
 }
 
 /** A symbol or C expression: where the object is, what the pointer points to, or the number as an address. */
@@ -163,7 +160,9 @@ function resolveExpression(
 /** Arguments on one line, the first of a list only. */
 function summarise(args: Readonly<Record<string, unknown>>): string {
   return Object.entries(args)
-    .map(([name, value]) => (typeof value === 'object' ? `${name}: ${JSON.stringify(value)}` : `${name}: ${String(value)}`))
+    .map(([name, value]) =>
+      typeof value === 'object' ? `${name}: ${JSON.stringify(value)}` : `${name}: ${value}`,
+    )
     .join(', ')
     .slice(0, 200);
 }

@@ -1,7 +1,6 @@
 /** Files of the machine that the adapter runs on, as the front end of the C compiler wants to read them. */
 
 import { readFileSync, statSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
 import type { ProgramSource, SourceHost } from '../../core/timeline/types.ts';
 
 /** A host that remembers which files were read. */
@@ -25,14 +24,12 @@ export function recordingHost(): RecordingHost {
 /** A script larger than this is no script. */
 const MAX_SCRIPT_BYTES = 8 * 1024 * 1024;
 
-/** Reads the scripts of a run; the first that cannot be read is an error in one sentence. */
+/** Reads the scripts of a run; the first that cannot be read is an error: what it is and why not. */
 export function readPrograms(
   paths: readonly string[],
-  folder: string,
 ): { readonly programs: readonly ProgramSource[] } | { readonly error: string } {
   const programs: ProgramSource[] = [];
-  for (const given of paths) {
-    const path = isAbsolute(given) ? given : resolve(folder, given);
+  for (const path of paths) {
     const problem = whyUnreadable(path);
     const text = problem === null ? readText(path) : undefined;
     if (text === undefined) return { error: `${path} ${problem ?? 'cannot be read'}` };

@@ -5,7 +5,7 @@ import type { SessionProblem } from '../../core/timeline/types.ts';
 /** `a.guest.c:31:5: error: message`, without a line feed. */
 export function formatProblem(problem: SessionProblem): string {
   const { file, line, column, severity, message } = problem;
-  return `${file}:${String(line)}:${String(column)}: ${severity}: ${message}`;
+  return `${file}:${line}:${column}: ${severity}: ${message}`;
 }
 
 export const isError = (problem: SessionProblem): boolean => problem.severity === 'error';
@@ -13,5 +13,5 @@ export const isError = (problem: SessionProblem): boolean => problem.severity ==
 /** `1 error`, `3 errors`. */
 export function countErrors(problems: readonly SessionProblem[]): string {
   const count = problems.filter(isError).length;
-  return `${String(count)} error${count === 1 ? '' : 's'}`;
+  return `${count} error${count === 1 ? '' : 's'}`;
 }
