@@ -1,0 +1,71 @@
+/* What x86 adds to the interface. */
+#ifndef XEN_PUBLIC_ARCH_X86_XEN_H
+#define XEN_PUBLIC_ARCH_X86_XEN_H
+
+typedef unsigned long xen_pfn_t;
+typedef unsigned long xen_ulong_t;
+#define PRI_xen_pfn "lx"
+#define PRI_xen_ulong "lx"
+
+/* Handles are pointers of the guest. */
+#define ___DEFINE_XEN_GUEST_HANDLE(name, type) \
+    typedef struct { type *p; } __guest_handle_ ## name
+#define __DEFINE_XEN_GUEST_HANDLE(name, type) ___DEFINE_XEN_GUEST_HANDLE(name, type)
+#define DEFINE_XEN_GUEST_HANDLE(name) __DEFINE_XEN_GUEST_HANDLE(name, name)
+#define XEN_GUEST_HANDLE(name) __guest_handle_ ## name
+#define XEN_GUEST_HANDLE_PARAM(name) XEN_GUEST_HANDLE(name)
+#define set_xen_guest_handle(hnd, val) do { (hnd).p = (val); } while (0)
+
+__DEFINE_XEN_GUEST_HANDLE(void, void);
+DEFINE_XEN_GUEST_HANDLE(char);
+__DEFINE_XEN_GUEST_HANDLE(uint, unsigned int);
+__DEFINE_XEN_GUEST_HANDLE(ulong, unsigned long);
+DEFINE_XEN_GUEST_HANDLE(uint64_t);
+DEFINE_XEN_GUEST_HANDLE(xen_pfn_t);
+DEFINE_XEN_GUEST_HANDLE(xen_ulong_t);
+
+#if defined(__i386__)
+#include <xen/arch-x86/xen-x86_32.h>
+#elif defined(__x86_64__)
+#include <xen/arch-x86/xen-x86_64.h>
+#else
+#error "Xen's PV interface here is for x86_64 and x86_32"
+#endif
+
+#define HYPERVISOR_VIRT_START __HYPERVISOR_VIRT_START
+#define MACH2PHYS_VIRT_START __MACH2PHYS_VIRT_START
+#define MACH2PHYS_VIRT_END __MACH2PHYS_VIRT_END
+#define MACH2PHYS_NR_ENTRIES ((MACH2PHYS_VIRT_END - MACH2PHYS_VIRT_START) / sizeof(unsigned long))
+#define machine_to_phys_mapping ((unsigned long *)MACH2PHYS_VIRT_START)
+
+#define FIRST_RESERVED_GDT_PAGE 14
+#define FIRST_RESERVED_GDT_BYTE (FIRST_RESERVED_GDT_PAGE * 4096)
+#define FIRST_RESERVED_GDT_ENTRY (FIRST_RESERVED_GDT_BYTE / 8)
+#define XEN_LEGACY_MAX_VCPUS 32
+
+/* An entry of the virtual IDT. */
+#define TI_GET_DPL(ti) ((ti)->flags & 3)
+#define TI_GET_IF(ti) ((ti)->flags & 4)
+#define TI_SET_DPL(ti, dpl) ((ti)->flags |= (dpl))
+#define TI_SET_IF(ti, mask) ((ti)->flags |= ((!!(mask)) << 2))
+
+struct trap_info {
+    uint8_t vector;
+    uint8_t flags;         /* bits 0-1: privilege needed for INT; bit 2: mask event delivery on entry */
+    uint16_t cs;
+    unsigned long address; /* 0 ends a table */
+};
+typedef struct trap_info trap_info_t;
+DEFINE_XEN_GUEST_HANDLE(trap_info_t);
+
+struct arch_shared_info {
+    unsigned long max_pfn;
+    xen_pfn_t pfn_to_mfn_frame_list_list;
+    unsigned long nmi_reason;
+    unsigned long p2m_cr3;
+    unsigned long p2m_vaddr;
+    unsigned long p2m_generation;
+};
+typedef struct arch_shared_info arch_shared_info_t;
+
+#endif

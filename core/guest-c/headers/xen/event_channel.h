@@ -1,0 +1,57 @@
+/* Event channels. */
+#ifndef XEN_PUBLIC_EVENT_CHANNEL_H
+#define XEN_PUBLIC_EVENT_CHANNEL_H
+
+#include <xen/xen.h>
+
+#define EVTCHNOP_bind_interdomain 0
+#define EVTCHNOP_bind_virq 1
+#define EVTCHNOP_bind_pirq 2
+#define EVTCHNOP_close 3
+#define EVTCHNOP_send 4
+#define EVTCHNOP_status 5
+#define EVTCHNOP_alloc_unbound 6
+#define EVTCHNOP_bind_ipi 7
+#define EVTCHNOP_bind_vcpu 8
+#define EVTCHNOP_unmask 9
+#define EVTCHNOP_reset 10
+
+typedef uint32_t evtchn_port_t;
+DEFINE_XEN_GUEST_HANDLE(evtchn_port_t);
+
+struct evtchn_alloc_unbound {
+    domid_t dom, remote_dom;
+    evtchn_port_t port;
+};
+typedef struct evtchn_alloc_unbound evtchn_alloc_unbound_t;
+
+struct evtchn_bind_interdomain {
+    domid_t remote_dom;
+    evtchn_port_t remote_port;
+    evtchn_port_t local_port;
+};
+typedef struct evtchn_bind_interdomain evtchn_bind_interdomain_t;
+
+struct evtchn_bind_virq {
+    uint32_t virq;
+    uint32_t vcpu;
+    evtchn_port_t port;
+};
+typedef struct evtchn_bind_virq evtchn_bind_virq_t;
+
+struct evtchn_close {
+    evtchn_port_t port;
+};
+typedef struct evtchn_close evtchn_close_t;
+
+struct evtchn_send {
+    evtchn_port_t port;
+};
+typedef struct evtchn_send evtchn_send_t;
+
+struct evtchn_unmask {
+    evtchn_port_t port;
+};
+typedef struct evtchn_unmask evtchn_unmask_t;
+
+#endif
