@@ -29,7 +29,12 @@ const node = {
 const fileUrl = "const __fileUrl = require('node:url').pathToFileURL(__filename).href;";
 
 const programs = [
-  { entry: 'adapter/cli/main.ts', out: 'cli.cjs', shebang: '#!/usr/bin/env node\n', external: ['./server.cjs'] },
+  {
+    entry: 'adapter/cli/main.ts',
+    out: 'cli.cjs',
+    shebang: '#!/usr/bin/env node\n',
+    external: ['./server.cjs'],
+  },
   { entry: 'adapter/inline.ts', out: 'adapter.cjs', shebang: '', external: [] },
   { entry: 'extension/extension.ts', out: 'extension.cjs', shebang: '', external: ['vscode'] },
   { entry: 'adapter/lsp/server.ts', out: 'server.cjs', shebang: '', external: [] },

@@ -28,11 +28,19 @@ export interface LaunchAttributes {
   readonly layout?: string;
   readonly role?: 'domU' | 'hardware';
   readonly maxStatements?: number;
+  /** Default true: F5 stops on the first line of the script's entry function. */
   readonly stopOnEntry?: boolean;
   /** Folders searched by `#include`, after the script's own. */
   readonly includePath?: readonly string[];
   readonly noDebug?: boolean;
 }
+
+/**
+ * Where memory is, in `readMemory`, `writeMemory`, `xenscope/resolve` and the memoryReference of a variable:
+ * `va:0x400000` is a virtual address, `pfn:0x12` and `mfn:0x1a3` are frames by number (`mfn:0x1a3+0x18` is a byte in
+ * one). `@2` behind it names the thread whose page tables or P2M count; without it those of the thread that stopped.
+ */
+export type MemoryReferenceText = string;
 
 /** The most rows that one answer holds. */
 export type MaxRows = 1024;
@@ -51,6 +59,8 @@ export interface MachineSummary {
   readonly entriesPerTable: number;
   readonly entryBytes: 4 | 8;
   readonly domains: readonly DomainSummary[];
+  /** False when too much has happened since the last stop to say what changed; then no row is marked. */
+  readonly changesKnown?: boolean;
 }
 
 export interface DomainSummary {

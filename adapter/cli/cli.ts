@@ -82,7 +82,7 @@ function buildProgram(output: Output, setStatus: (status: number) => void): Comm
     .requiredOption('--stdio', 'talk on standard input and output')
     .action(async () => {
       const { lspCommand } = await import('./lsp.ts');
-      setStatus(await lspCommand());
+      setStatus(lspCommand(output));
     });
 
   return program;

@@ -85,6 +85,8 @@ export type RequestName = keyof ResponseBodies;
 /** One kind of request: when it can be answered, and how. */
 export interface RequestRow<Body> {
   readonly when: readonly LifeKind[];
+  /** Why it cannot be answered at other times, where the general reason would mislead. */
+  readonly otherwise?: string;
   readonly handle: (context: Context, args: RequestArguments) => Body | Promise<Body>;
 }
 

@@ -86,7 +86,7 @@ export class DebugAdapter implements InlineAdapter {
     const row = REQUESTS[command];
     const kind = this.context.life.kind;
     if (!row.when.includes(kind)) {
-      throw new RequestError(`\`${command}\` is not possible: ${NOT_NOW[kind]}.`);
+      throw new RequestError(`\`${command}\` is not possible: ${row.otherwise ?? NOT_NOW[kind]}.`);
     }
     return row.handle(this.context, args);
   }

@@ -45,6 +45,7 @@ type Names = 'initialize' | 'launch' | 'configurationDone' | 'restart' | 'termin
 export const LIFE_CYCLE: RequestRows<Names> = {
   initialize: {
     when: ['new'],
+    otherwise: 'the session is already initialized',
     handle(context, args) {
       context.traits = readClientTraits(args);
       context.life = { kind: 'initialized' };

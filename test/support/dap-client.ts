@@ -85,7 +85,7 @@ export class DapClient {
   /** The next event of that name, skipping others. */
   async told<K extends EventName>(event: K): Promise<EventBodies[K]> {
     const message = await this.next((each) => each.type === 'event' && each.event === event);
-    return (message as DebugProtocol.Event).body as EventBodies[K];
+    return message.body as EventBodies[K];
   }
 
   /** Waits for the guest to stop; says why and on which line of which frame. */
@@ -147,13 +147,14 @@ export class DapClient {
   /** Everything that was put out in a category so far. */
   output(category: string): string {
     return this.received
-      .filter((each): each is DebugProtocol.OutputEvent => each.type === 'event' && each.event === 'output')
-      .filter(({ body }) => body.category === category)
-      .map(({ body }) => body.output)
+      .filter((each) => each.type === 'event' && each.event === 'output')
+      .map((each) => each.body as EventBodies['output'])
+      .filter((body) => body.category === category)
+      .map((body) => body.output)
       .join('');
   }
 
-  private async roundTrip(command: string, args: unknown): Promise<DebugProtocol.Response> {
+  private async roundTrip(command: string, args: unknown): Promise<Message> {
     const seq = this.seq++;
     this.adapter.handleMessage({
       seq,
@@ -163,7 +164,7 @@ export class DapClient {
     });
     const isMine = (each: Message) => each.type === 'response' && each.request_seq === seq;
     await this.until(() => this.received.some(isMine), `no response to ${command}`);
-    return this.received.find(isMine) as DebugProtocol.Response;
+    return this.received.find(isMine) as Message;
   }
 
   private async next(wanted: (message: Message) => boolean): Promise<Message> {
@@ -197,7 +198,15 @@ export class DapClient {
   }
 }
 
-type Message = DebugProtocol.Response | DebugProtocol.Event;
+/** A response or an event, as it comes. */
+interface Message {
+  readonly type: string;
+  readonly event?: string;
+  readonly request_seq?: number;
+  readonly success?: boolean;
+  readonly message?: string;
+  readonly body?: unknown;
+}
 
 interface LaunchSetup {
   readonly lines?: readonly number[];
@@ -206,8 +215,8 @@ interface LaunchSetup {
 }
 
 /** The sentence of an error response, as VS Code shows it. */
-function sentence(response: DebugProtocol.Response): string {
-  const error = (response as DebugProtocol.ErrorResponse).body.error;
+function sentence(response: Message): string {
+  const { error } = response.body as DebugProtocol.ErrorResponse['body'];
   if (error === undefined) return response.message ?? '';
   return error.format.replaceAll(/\{(\w+)\}/g, (whole, name: string) => error.variables?.[name] ?? whole);
 }

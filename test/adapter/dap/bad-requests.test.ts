@@ -29,7 +29,7 @@ describe('requests that cannot be answered get one sentence', () => {
 
   it('initialize twice is refused', async () => {
     const client = await initialized();
-    expect(await client.refused('initialize', {})).toMatch(/no guest has been launched yet/);
+    expect(await client.refused('initialize', {})).toMatch(/already initialized/);
   });
 
   it.each(['continue', 'next', 'stackTrace', 'setBreakpoints', 'threads', 'xenscope/machine', 'pause'])(
