@@ -99,7 +99,7 @@ struct mmuext_op {
     } arg1;
     union {
         unsigned int nr_ents;
-        const void *vcpumask;
+        XEN_GUEST_HANDLE(const_void) vcpumask;
         xen_pfn_t src_mfn;
     } arg2;
 };

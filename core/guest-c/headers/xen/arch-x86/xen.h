@@ -17,6 +17,7 @@ typedef unsigned long xen_ulong_t;
 #define set_xen_guest_handle(hnd, val) do { (hnd).p = (val); } while (0)
 
 __DEFINE_XEN_GUEST_HANDLE(void, void);
+__DEFINE_XEN_GUEST_HANDLE(const_void, const void);
 DEFINE_XEN_GUEST_HANDLE(char);
 __DEFINE_XEN_GUEST_HANDLE(uint, unsigned int);
 __DEFINE_XEN_GUEST_HANDLE(ulong, unsigned long);
