@@ -77,6 +77,30 @@ export interface Selectors {
   readonly kernelRpl: number;
 }
 
+/** A word of a trap's bounce frame or of an iret frame. */
+export type FrameWord = 'rax' | 'rcx' | 'r11' | 'error' | 'flags' | 'rip' | 'cs' | 'rflags' | 'rsp' | 'ss';
+
+/** How Xen enters and leaves a guest's kernel (facts 7.3, 7.6); words in ascending order from the new stack pointer. */
+export interface TrapFrames {
+  /** The frame of an exception; `error` is left out for vectors without error code. */
+  readonly bounce: readonly FrameWord[];
+  /** Words that `bounce` has after it only when the trap came from user mode. */
+  readonly bounceFromUser: readonly FrameWord[];
+  readonly iret: readonly FrameWord[];
+  /** Words that follow in an iret frame that returns to user mode. */
+  readonly iretToUser: readonly FrameWord[];
+  /** The stack pointer is aligned down to this before the frame is pushed. */
+  readonly stackAlignment: number;
+  /** Bytes of the CS word that the saved upcall mask lies above. */
+  readonly upcallMaskShift: 16 | 32;
+  /** RPL bits that are cleared in a CS pushed from kernel mode, so that the guest sees kernel as ring 0. */
+  readonly hiddenRpl: number;
+  /** RFLAGS bits cleared on entry to a handler. */
+  readonly clearedFlags: number;
+  /** An iret frame with this bit in its flags word came from a syscall; 0 where there is none. */
+  readonly inSyscall: number;
+}
+
 export interface Abi {
   readonly name: AbiName;
   /** Bytes of the guest's `unsigned long`: pointers, P2M entries, stack words. */
@@ -100,6 +124,7 @@ export interface Abi {
   /** Accesses at or above this address meet the segment limit and raise #GP; null where segments are flat. */
   readonly segmentLimit: VirtualAddress | null;
   readonly selectors: Selectors;
+  readonly trapFrames: TrapFrames;
   readonly startInfo: StartInfoLayout;
   readonly sharedInfo: SharedInfoLayout;
   readonly trapInfo: { readonly bytes: number; readonly address: Field };

@@ -26,6 +26,17 @@ export const x86_32: Abi = {
   xenHole: { from: virtualAddress(0xfc00_0000n), to: virtualAddress(0xffff_ffffn) },
   segmentLimit: virtualAddress(0xfc40_0000n),
   selectors: { kernelCs: 0xe019, kernelSs: 0xe021, userCs: 0xe02b, userSs: 0xe033, kernelRpl: 1 },
+  trapFrames: {
+    bounce: ['error', 'rip', 'cs', 'rflags'],
+    bounceFromUser: ['rsp', 'ss'],
+    iret: ['rax', 'rip', 'cs', 'rflags'],
+    iretToUser: ['rsp', 'ss'],
+    stackAlignment: 4,
+    upcallMaskShift: 16,
+    hiddenRpl: 0,
+    clearedFlags: 0x3_4100, // TF, NT, RF, VM
+    inSyscall: 0,
+  },
   startInfo: {
     size: 1104,
     magic: 'xen-3.0-x86_32',

@@ -32,6 +32,17 @@ export const x86_64: Abi = {
   },
   segmentLimit: null,
   selectors: { kernelCs: 0xe033, kernelSs: 0xe02b, userCs: 0xe033, userSs: 0xe02b, kernelRpl: 3 },
+  trapFrames: {
+    bounce: ['rcx', 'r11', 'error', 'rip', 'cs', 'rflags', 'rsp', 'ss'],
+    bounceFromUser: [],
+    iret: ['rax', 'r11', 'rcx', 'flags', 'rip', 'cs', 'rflags', 'rsp', 'ss'],
+    iretToUser: [],
+    stackAlignment: 16,
+    upcallMaskShift: 32,
+    hiddenRpl: 3,
+    clearedFlags: 0x7_4100, // TF, NT, RF, VM, AC
+    inSyscall: 0x100,
+  },
   startInfo: {
     size: 1168,
     magic: 'xen-3.0-x86_64',

@@ -45,7 +45,7 @@ export interface StartOfDayLayout {
 }
 
 /** Words of the domain's region. */
-const Word = { totPages: 0, maxPages: 1, state: 2, reason: 3, vmAssist: 4 } as const;
+const Word = { totPages: 0, maxPages: 1, state: 2, reason: 3, vmAssist: 4, vmAssistHigh: 5 } as const;
 const STATE_RUNNING = 0;
 const STATE_SHUTDOWN = 1;
 const STATE_CRASHED = 2;
@@ -93,12 +93,20 @@ export class Domain {
     this.words.set(Word.maxPages, pages);
   }
 
-  /** Bits of VMASST_TYPE_*. */
+  /** Whether the guest has enabled an assist (VMASST_TYPE_*, 0 to 63). */
+  hasAssist(type: number): boolean {
+    return ((this.words.get(type < 32 ? Word.vmAssist : Word.vmAssistHigh) >>> (type & 31)) & 1) !== 0;
+  }
+
+  setAssist(type: number, enabled: boolean): void {
+    const word = type < 32 ? Word.vmAssist : Word.vmAssistHigh;
+    const bit = 1 << (type & 31);
+    this.words.set(word, enabled ? this.words.get(word) | bit : this.words.get(word) & ~bit);
+  }
+
+  /** Bits of VMASST_TYPE_* 0 to 31. */
   get vmAssist(): number {
     return this.words.get(Word.vmAssist);
-  }
-  set vmAssist(bits: number) {
-    this.words.set(Word.vmAssist, bits);
   }
 
   get state(): DomainState {

@@ -134,7 +134,9 @@ export class Machine {
     this.frames.owner.set(frame, DOMID.XEN);
     this.frames.refCount.set(frame, 1);
     this.frames.flags.set(frame, FrameFlag.allocated | FrameFlag.xenHeap);
+    // Shared read-only with guests: a permanent reference of type none keeps every other type off it (facts 3.3).
     this.frames.type.set(frame, PageType.none);
+    this.frames.typeCount.set(frame, 1);
   }
 
   /** Builds the tables that show the M2P and returns the entry for the root's slot. */

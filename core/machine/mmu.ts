@@ -51,7 +51,8 @@ export class Mmu {
   /** Result of the last successful load; narrower than 8 bytes it is zero-extended. */
   lo = 0;
   hi = 0;
-  readonly fault = { vector: VECTOR_PAGE_FAULT, vaLo: 0, vaHi: 0, errorCode: 0 };
+  /** `bytes`, `lo` and `hi` are what a faulting store wanted to write; `bytes` is 0 for every other access. */
+  readonly fault = { vector: VECTOR_PAGE_FAULT, vaLo: 0, vaHi: 0, errorCode: 0, bytes: 0, lo: 0, hi: 0 };
   private readonly memory: PhysicalMemory;
   private readonly arenas: Int32Array[];
   private readonly abi: Abi;
@@ -211,6 +212,7 @@ export class Mmu {
     this.fault.vaLo = vaLo;
     this.fault.vaHi = vaHi;
     this.fault.errorCode = errorCode;
+    this.fault.bytes = 0;
     return null;
   }
 
@@ -282,7 +284,7 @@ export class Mmu {
   /** Both pages of a store that crosses a boundary are translated before either is written. */
   private storeSlow(vaLo: number, vaHi: number, bytes: AccessBytes, lo: number, hi: number): boolean {
     const first = this.translate(vaLo, vaHi, 'write');
-    if (first === null) return false;
+    if (first === null) return this.failedStore(bytes, lo, hi);
     const offset = vaLo & 0xfff;
     const inFirst = Math.min(bytes, PAGE_SIZE - offset);
     if (inFirst === bytes) {
@@ -298,6 +300,13 @@ export class Mmu {
       if (this.memory.has(frame)) this.put(this.memory.slotOf(frame), (offset + i) & 0xfff, 1, byte, 0);
     }
     return true;
+  }
+
+  private failedStore(bytes: number, lo: number, hi: number): false {
+    this.fault.bytes = bytes;
+    this.fault.lo = lo;
+    this.fault.hi = hi;
+    return false;
   }
 
   /** Stores within one page. */

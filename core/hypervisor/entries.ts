@@ -1,0 +1,217 @@
+/**
+ * Entries of live tables: taking the references that a present entry stands for, dropping them, and changing an entry
+ * (facts 3.10, 3.11, 2.5). The order of the checks is Xen's, for it decides which error a guest sees.
+ */
+
+import { FrameFlag, PageType } from '../machine/frames.ts';
+import { A, D, G, GUEST_KERNEL_HI, P, PAT, PCD, PWT, RW, US, entryFrame as frameOf } from '../pte.ts';
+import { type Mfn } from '../units.ts';
+import type { Domain } from '../machine/domain.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { getLinearPageTable, putLinearPageTable } from './linear.ts';
+import { getPage, putPage } from './references.ts';
+import { refuse } from './refusal.ts';
+import type { RuleId } from './rules.ts';
+import { TypeFailure, getPageAndType, getPageType, putPageAndType, putPageType } from './type-system.ts';
+
+/** Rules of the three things that can be wrong with an upper entry, by level. */
+const UPPER_RULES: readonly { readonly flags: RuleId; readonly owner: RuleId; readonly type: RuleId }[] = [
+  { flags: 'l1e.flags', owner: 'l1e.owner', type: 'l1e.writable-type' },
+  { flags: 'l1e.flags', owner: 'l1e.owner', type: 'l1e.writable-type' },
+  { flags: 'l2e.flags', owner: 'l2e.child-owner', type: 'l2e.child-type' },
+  { flags: 'l3e.flags', owner: 'l3e.child-owner', type: 'l3e.child-type' },
+  { flags: 'l4e.flags', owner: 'l4e.child-owner', type: 'l4e.child-type' },
+];
+
+/** The flag word that Xen stores instead of the guest's, low part; see `adjustedHi`. */
+export function adjustedLo(hv: Hypervisor, level: number, lo: number, hi: number): number {
+  if (!hv.abi.adjustsEntries || (lo & P) === 0) return lo;
+  if (level === 4) return lo | A | US;
+  if (level > 1) return lo | US;
+  if ((lo & US) === 0 || (hi & GUEST_KERNEL_HI) !== 0) return lo | US;
+  return lo | G;
+}
+
+export function adjustedHi(hv: Hypervisor, level: number, lo: number, hi: number): number {
+  return hv.abi.adjustsEntries && level === 1 && (lo & (P | US)) === P ? hi | GUEST_KERNEL_HI : hi;
+}
+
+/**
+ * Takes what a present L1 entry needs: a reference on the frame, and a writable one if the entry is writable.
+ * `mapper` is the domain whose table holds the entry, `pageOwner` the one whose frames may be mapped.
+ */
+export function getPageFromL1e(
+  hv: Hypervisor,
+  lo: number,
+  hi: number,
+  mapper: Domain,
+  pageOwner: number,
+): number {
+  if (hasBadL1Flags(hv, lo, hi, mapper))
+    return refuse(hv, 'l1e.flags', { level: 1, entryLo: lo, entryHi: hi });
+  const frame = frameOf(lo, hi);
+  if (!hv.machine.isRam(frame)) return mapMmio(hv, lo, hi, frame, mapper);
+  const owner = hv.frames.owner.get(frame);
+  if (owner !== pageOwner || !getPage(hv, frame, owner))
+    return refuse(hv, 'l1e.owner', { level: 1, entryLo: lo, entryHi: hi, frame });
+  if ((lo & RW) !== 0) {
+    const rc = getPageType(hv, frame, PageType.writable);
+    if (rc !== 0) {
+      putPage(hv, frame);
+      if (hv.typeFailure !== TypeFailure.mismatch) return rc;
+      return refuse(hv, 'l1e.writable-type', { level: 1, entryLo: lo, entryHi: hi, frame });
+    }
+  }
+  if (
+    (lo & (PWT | PCD | PAT)) !== 0 &&
+    hv.ruleSet.xenPagesAreWriteBack &&
+    hv.frames.hasFlag(frame, FrameFlag.xenHeap)
+  ) {
+    if ((lo & RW) !== 0) putPageType(hv, frame);
+    putPage(hv, frame);
+    return refuse(hv, 'l1e.cache-attributes', { level: 1, entryLo: lo, entryHi: hi, frame });
+  }
+  return 0;
+}
+
+/** Drops what an L1 entry held. */
+export function putPageFromL1e(hv: Hypervisor, lo: number, hi: number): void {
+  if ((lo & P) === 0) return;
+  const frame = frameOf(lo, hi);
+  if (!hv.machine.isRam(frame)) return;
+  if ((lo & RW) !== 0) putPageType(hv, frame);
+  putPage(hv, frame);
+}
+
+/** Takes what a present entry of an upper table needs: its child as a table of the level below, or a linear entry. */
+export function getPageFromUpper(hv: Hypervisor, level: number, lo: number, hi: number, table: Mfn): number {
+  const rules = UPPER_RULES[level] as (typeof UPPER_RULES)[number];
+  if (
+    (lo & (hv.masks.badLo[level - 1] as number)) !== 0 ||
+    (hi & (hv.masks.badHi[level - 1] as number)) !== 0
+  )
+    return refuse(hv, rules.flags, { level, entryLo: lo, entryHi: hi, table });
+  const frame = frameOf(lo, hi);
+  const owner = hv.frames.owner.get(table);
+  const rc = getPageAndType(hv, frame, owner, level - 1);
+  if (rc === 0 || hv.typeFailure === TypeFailure.promotion || hv.typeFailure === TypeFailure.overflow)
+    return rc;
+  if (hv.typeFailure === TypeFailure.owner) {
+    return refuse(hv, rules.owner, { level, entryLo: lo, entryHi: hi, table, frame });
+  }
+  if (hv.frames.type.get(frame) === level) return getLinearPageTable(hv, level, lo, hi, table, frame);
+  return refuse(hv, rules.type, { level, entryLo: lo, entryHi: hi, table, frame, wantedType: level - 1 });
+}
+
+export function putPageFromUpper(hv: Hypervisor, level: number, lo: number, hi: number, table: Mfn): void {
+  if ((lo & P) === 0) return;
+  const frame = frameOf(lo, hi);
+  if (frame === table) return;
+  // A child that is in use at the container's own level can only have been linked as a linear entry.
+  if (hv.frames.type.get(frame) === level) putLinearPageTable(hv, table, frame);
+  putPageAndType(hv, frame);
+}
+
+/**
+ * Changes the L1 entry at a slot of a validated L1 table. `slotWord` is the entry's first word within the table.
+ * New references are taken before the old ones are dropped.
+ */
+export function modL1Entry(
+  hv: Hypervisor,
+  table: Mfn,
+  word: number,
+  lo: number,
+  hi: number,
+  mapper: Domain,
+  pageOwner: number,
+  preserveAD: boolean,
+): number {
+  const slot = hv.memory.slotOf(table);
+  const oldLo = hv.memory.readWord(table, word);
+  const wide = hv.abi.entryBytes === 8;
+  const oldHi = wide ? hv.memory.readWord(table, word + 1) : 0;
+  let newLo = lo;
+  let newHi = hi;
+  if ((lo & P) !== 0) {
+    if (hasBadL1Flags(hv, lo, hi, mapper))
+      return refuse(hv, 'l1e.flags', { level: 1, entryLo: lo, entryHi: hi, table });
+    newLo = adjustedLo(hv, 1, lo, hi);
+    newHi = adjustedHi(hv, 1, lo, hi);
+    const masks = hv.masks;
+    const sameReferences =
+      (oldLo & P) !== 0 &&
+      ((oldLo ^ newLo) & (masks.significantLo[0] as number)) === 0 &&
+      ((oldHi ^ newHi) & (masks.significantHi[0] as number)) === 0;
+    if (!sameReferences) {
+      const rc = getPageFromL1e(hv, newLo, newHi, mapper, pageOwner);
+      if (rc !== 0) return rc;
+    }
+    if (preserveAD) newLo |= oldLo & (A | D);
+    hv.memory.writeSlotWord(slot, word, newLo);
+    if (wide) hv.memory.writeSlotWord(slot, word + 1, newHi);
+    if (sameReferences) return 0;
+  } else {
+    hv.memory.writeSlotWord(slot, word, newLo);
+    if (wide) hv.memory.writeSlotWord(slot, word + 1, newHi);
+  }
+  putPageFromL1e(hv, oldLo, oldHi);
+  return 0;
+}
+
+/** Changes an entry of a validated L2, L3 or L4 table of the ABI. */
+export function modUpperEntry(
+  hv: Hypervisor,
+  level: number,
+  table: Mfn,
+  slot: number,
+  lo: number,
+  hi: number,
+  preserveAD: boolean,
+): number {
+  const xenSlots = hv.abi.levels[level - 1]?.xenSlots ?? null;
+  if (xenSlots !== null && slot >= xenSlots.from && slot <= xenSlots.to)
+    return refuse(hv, level === 2 ? 'l2e.xen-slot' : 'l4e.xen-slot', { table, slot, level });
+  const wide = hv.abi.entryBytes === 8;
+  const word = wide ? slot * 2 : slot;
+  const oldLo = hv.memory.readWord(table, word);
+  const oldHi = wide ? hv.memory.readWord(table, word + 1) : 0;
+  let newLo = lo;
+  let keepsReferences = false;
+  if ((lo & P) !== 0) {
+    const masks = hv.masks;
+    if ((lo & (masks.badLo[level - 1] as number)) !== 0 || (hi & (masks.badHi[level - 1] as number)) !== 0)
+      return refuse(hv, (UPPER_RULES[level] as (typeof UPPER_RULES)[number]).flags, {
+        level,
+        entryLo: lo,
+        entryHi: hi,
+        table,
+      });
+    newLo = adjustedLo(hv, level, lo, hi);
+    keepsReferences =
+      (oldLo & P) !== 0 &&
+      ((oldLo ^ newLo) & (masks.significantLo[level - 1] as number)) === 0 &&
+      ((oldHi ^ hi) & (masks.significantHi[level - 1] as number)) === 0;
+    if (!keepsReferences) {
+      const rc = getPageFromUpper(hv, level, newLo, hi, table);
+      if (rc !== 0) return rc;
+    }
+    if (preserveAD) newLo |= oldLo & (A | D);
+  }
+  hv.memory.writeWord(table, word, newLo);
+  if (wide) hv.memory.writeWord(table, word + 1, hi);
+  if (!keepsReferences) putPageFromUpper(hv, level, oldLo, oldHi, table);
+  return 0;
+}
+
+const hasBadL1Flags = (hv: Hypervisor, lo: number, hi: number, mapper: Domain): boolean =>
+  mapper.role === 'hardware'
+    ? (lo & hv.masks.ioBadL1Lo) !== 0 || (hi & hv.masks.ioBadL1Hi) !== 0
+    : (lo & (hv.masks.badLo[0] as number)) !== 0 || (hi & (hv.masks.badHi[0] as number)) !== 0;
+
+/** A frame that is no RAM needs I/O rights and takes no references. */
+function mapMmio(hv: Hypervisor, lo: number, hi: number, frame: Mfn, mapper: Domain): number {
+  const facts = { level: 1, entryLo: lo, entryHi: hi, frame };
+  if ((lo & ~0xfff) === ~0xfff && (hi & hv.abi.frameMaskHi) === hv.abi.frameMaskHi)
+    return refuse(hv, 'l1e.invalid-frame', facts);
+  return mapper.role === 'hardware' ? 0 : refuse(hv, 'l1e.mmio', facts);
+}

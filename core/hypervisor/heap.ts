@@ -1,0 +1,59 @@
+/**
+ * Xen's heap of frames for domains: which frames are free is what the frame table says (reference count 0); where to
+ * look next is a journalled word, so that a run and its repetition take the same frames.
+ */
+
+import type { Machine } from '../machine/machine.ts';
+import { Region } from '../state/column.ts';
+import { type Mfn, mfn } from '../units.ts';
+
+const FREE = 0;
+const NEXT = 1;
+
+export class Heap {
+  readonly machine: Machine;
+  private readonly words: Region;
+
+  constructor(machine: Machine) {
+    this.machine = machine;
+    this.words = new Region(machine.store, 'heap', 2);
+    machine.store.withoutJournal(() => {
+      this.words.set(FREE, machine.maxPage - machine.firstHeapFrame);
+      this.words.set(NEXT, machine.firstHeapFrame);
+    });
+  }
+
+  get freeFrames(): number {
+    return this.words.get(FREE);
+  }
+
+  /** Notes that `count` frames were taken (or, negative, came back); the frame table says which. */
+  took(count: number): void {
+    this.words.set(FREE, this.words.get(FREE) - count);
+  }
+
+  /** The first of 2^order free frames, aligned to their number; null when there are none. It takes nothing yet. */
+  find(order: number): Mfn | null {
+    const size = 2 ** order;
+    if (this.freeFrames < size) return null;
+    const { firstHeapFrame, maxPage } = this.machine;
+    const first = Math.ceil(firstHeapFrame / size) * size;
+    const start = Math.max(first, Math.ceil((this.words.get(NEXT) >>> 0) / size) * size);
+    const at = this.scan(start, maxPage, size) ?? this.scan(first, Math.min(start, maxPage), size);
+    if (at !== null) this.words.set(NEXT, at + size);
+    return at;
+  }
+
+  isFree(frame: number): boolean {
+    return this.machine.frames.refCount.get(frame) === 0;
+  }
+
+  private scan(from: number, to: number, size: number): Mfn | null {
+    for (let base = from; base + size <= to; base += size) {
+      let run = 0;
+      while (run < size && this.isFree(base + run)) run++;
+      if (run === size) return mfn(base);
+    }
+    return null;
+  }
+}

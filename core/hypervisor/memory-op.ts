@@ -1,0 +1,281 @@
+/**
+ * HYPERVISOR_memory_op (12): taking frames from Xen and giving them back. The reservation operations return how many
+ * extents were done, and in 4.17 hide even argument errors in a count of 0. Facts 4.1 to 4.3, 4.5.
+ */
+
+import type { Field } from '../abi/index.ts';
+import type { Domain } from '../machine/domain.ts';
+import { FrameFlag } from '../machine/frames.ts';
+import type { Vcpu } from '../machine/vcpu.ts';
+import { DOMID, type DomainId, type Mfn, lowWord, highWord, mfn } from '../units.ts';
+import { isGuestAddress, readField, writeField } from './guest-access.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { allocatePages, getPage, putPage } from './references.ts';
+import { type Facts, refuse } from './refusal.ts';
+import type { RuleId } from './rules.ts';
+import { putPageAndType } from './type-system.ts';
+
+export const XENMEM_NAMES: readonly string[] = [
+  'XENMEM_increase_reservation',
+  'XENMEM_decrease_reservation',
+  'XENMEM_maximum_ram_page',
+  'XENMEM_current_reservation',
+  'XENMEM_maximum_reservation',
+  'XENMEM_machphys_mfn_list',
+  'XENMEM_populate_physmap',
+  'XENMEM_add_to_physmap',
+  'XENMEM_translate_gpfn_list',
+  'XENMEM_memory_map',
+  'XENMEM_machine_memory_map',
+  'XENMEM_exchange',
+  'XENMEM_machphys_mapping',
+];
+
+const INCREASE = 0;
+const DECREASE = 1;
+const MAXIMUM_RAM_PAGE = 2;
+const CURRENT_RESERVATION = 3;
+const MAXIMUM_RESERVATION = 4;
+const POPULATE = 6;
+const MACHPHYS_MAPPING = 12;
+/** Operations up to this number exist in Xen. */
+const LAST_OPERATION = 26;
+const COMMAND_MASK = 0x3f;
+const HIGH_WORD_WEIGHT = 0x1_0000_0000;
+
+/** A struct xen_memory_reservation as read from the guest. */
+interface Reservation {
+  readonly command: number;
+  readonly listLo: number;
+  readonly listHi: number;
+  readonly count: number;
+  readonly order: number;
+  readonly memFlags: number;
+  readonly domain: Domain;
+}
+
+export function memoryOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
+  const command = (args[0] as number) & COMMAND_MASK;
+  switch (command) {
+    case INCREASE:
+    case DECREASE:
+    case POPULATE:
+      return reservation(hv, vcpu, command, args[2] as number, args[3] as number);
+    case MAXIMUM_RAM_PAGE:
+      return hv.machine.maxPage;
+    case CURRENT_RESERVATION:
+    case MAXIMUM_RESERVATION:
+      return queryReservation(hv, vcpu, command, args[2] as number, args[3] as number);
+    case MACHPHYS_MAPPING:
+      return machphysMapping(hv, vcpu, args[2] as number, args[3] as number);
+    default:
+      return refuse(hv, command <= LAST_OPERATION ? 'memory_op.not-modelled' : 'memory_op.command', {
+        command,
+      });
+  }
+}
+
+/** An error that 4.17 turns into "no extent done". */
+function argumentError(hv: Hypervisor, rule: RuleId, facts: Facts): number {
+  const rc = refuse(hv, rule, facts);
+  return hv.ruleSet.memoryOpReturnsErrors ? rc : 0;
+}
+
+function reservation(
+  hv: Hypervisor,
+  vcpu: Vcpu,
+  command: number,
+  addressLo: number,
+  addressHi: number,
+): number {
+  hv.done = 0;
+  const { memoryReservation: layout } = hv.abi;
+  const { mmu } = vcpu;
+  const wide = hv.abi.wordBytes === 8;
+  const read = (field: Field): boolean => readField(vcpu, addressLo, addressHi, field);
+  const unreadable = (): number => argumentError(hv, 'memory_op.argument', { addressLo, addressHi });
+  if (!read(layout.extentStart)) return unreadable();
+  const listLo = mmu.lo;
+  const listHi = mmu.hi;
+  if (!read(layout.nrExtents)) return unreadable();
+  const count = (mmu.lo >>> 0) + (wide ? (mmu.hi >>> 0) * HIGH_WORD_WEIGHT : 0);
+  if (!read(layout.extentOrder)) return unreadable();
+  const order = mmu.lo >>> 0;
+  if (!read(layout.memFlags)) return unreadable();
+  const memFlags = mmu.lo;
+  if (!read(layout.domid)) return unreadable();
+  const domain = reservationDomain(hv, vcpu, mmu.lo);
+  if (domain === null) return hv.ruleSet.memoryOpReturnsErrors ? lastError(hv) : 0;
+  const limit = hv.ruleSet.maxOrder[vcpu.domain.role];
+  const facts = { addressLo: listLo, addressHi: listHi, extent: 0 };
+  const isLimited = command !== DECREASE || !hv.ruleSet.memoryOpReturnsErrors;
+  if (order > limit && isLimited) return argumentZero(hv, 'memory_op.order', { order, limit });
+  const mayBeNull = command === INCREASE && listLo === 0 && listHi === 0;
+  if (!mayBeNull && !isGuestAddress(hv.abi, listLo, listHi)) return argumentZero(hv, 'memory_op.list', facts);
+  const done = runExtents(hv, vcpu, { command, listLo, listHi, count, order, memFlags, domain });
+  if (hv.flushDue) {
+    hv.flushDue = false;
+    hv.tlb.flushDomain(domain);
+  }
+  hv.done = done;
+  return done;
+}
+
+/** An error that every rule set turns into "no extent done". */
+function argumentZero(hv: Hypervisor, rule: RuleId, facts: Facts): number {
+  refuse(hv, rule, facts);
+  return 0;
+}
+
+const lastError = (hv: Hypervisor): number =>
+  hv.pending === null ? 0 : refuse(hv, hv.pending.rule, hv.pending.facts);
+
+/** DOMID_SELF, one's own number, or for the privileged domain any other; null with the refusal noted. */
+function reservationDomain(hv: Hypervisor, vcpu: Vcpu, domid: number): Domain | null {
+  if (domid === DOMID.SELF || domid === vcpu.domain.id) return vcpu.domain;
+  const foreign = { foreign: domid, foreignHex: domid.toString(16) };
+  const domain = hv.machine.domain(domid as DomainId);
+  if (domain === undefined) {
+    refuse(hv, 'memory_op.domain', { ...foreign, why: 'does not exist' });
+    return null;
+  }
+  if (vcpu.domain.role === 'hardware') return domain;
+  refuse(hv, 'memory_op.privilege', foreign);
+  return null;
+}
+
+/** Works through the extents; the number of those that are done. */
+function runExtents(hv: Hypervisor, vcpu: Vcpu, r: Reservation): number {
+  for (let extent = 0; extent < r.count; extent++) {
+    hv.requestIndex = extent;
+    const isDone =
+      r.command === DECREASE
+        ? decreaseExtent(hv, vcpu, r, extent)
+        : r.command === POPULATE
+          ? populateExtent(hv, vcpu, r, extent)
+          : increaseExtent(hv, vcpu, r, extent);
+    if (!isDone) return extent;
+  }
+  return r.count;
+}
+
+function increaseExtent(hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: number): boolean {
+  const base = allocateExtent(hv, r, extent);
+  if (base === null) return false;
+  if (r.listLo === 0 && r.listHi === 0) return true;
+  return writeListed(hv, vcpu, r, extent, base) || refuseList(hv, r, extent);
+}
+
+function populateExtent(hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: number): boolean {
+  if (!readListed(hv, vcpu, r, extent)) return refuseList(hv, r, extent);
+  const pfnLo = vcpu.mmu.lo;
+  const pfnHi = vcpu.mmu.hi;
+  const base = allocateExtent(hv, r, extent);
+  if (base === null) return false;
+  for (let j = 0; j < 2 ** r.order; j++) {
+    const carry = (pfnLo >>> 0) + j > 0xffff_ffff ? 1 : 0;
+    hv.machine.setM2p(mfn(base + j), (pfnLo + j) | 0, (pfnHi + carry) | 0);
+  }
+  return writeListed(hv, vcpu, r, extent, base) || refuseList(hv, r, extent);
+}
+
+function allocateExtent(hv: Hypervisor, r: Reservation, extent: number): Mfn | null {
+  const pages = 2 ** r.order;
+  const facts = { extent, order: r.order, memFlags: r.memFlags, count: r.count };
+  if (r.domain.totPages + pages > r.domain.maxPages) {
+    const why = `d${r.domain.id} has ${r.domain.totPages} of at most ${r.domain.maxPages} pages`;
+    refuse(hv, 'memory_op.no-memory', { ...facts, why });
+    return null;
+  }
+  const base = allocatePages(hv, r.domain, r.order);
+  if (base === null)
+    refuse(hv, 'memory_op.no-memory', { ...facts, why: `the machine has ${hv.heap.freeFrames} free frames` });
+  return base;
+}
+
+function decreaseExtent(hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: number): boolean {
+  if (!readListed(hv, vcpu, r, extent)) return refuseList(hv, r, extent);
+  const base = (vcpu.mmu.hi >>> 0) * HIGH_WORD_WEIGHT + (vcpu.mmu.lo >>> 0);
+  for (let j = 0; j < 2 ** r.order; j++) if (!removePage(hv, r.domain, base + j, extent)) return false;
+  return true;
+}
+
+/** Gives one frame back: the reference of the allocation goes, the frame itself when nothing else holds it. */
+function removePage(hv: Hypervisor, domain: Domain, frame: number, extent: number): boolean {
+  const { frames } = hv;
+  if (!hv.machine.isRam(mfn(frame))) {
+    refuse(hv, 'memory_op.invalid-frame', { frame, extent });
+    return false;
+  }
+  if (!getPage(hv, frame, domain.id)) {
+    refuse(hv, 'memory_op.not-owned', { frame, extent });
+    return false;
+  }
+  if (hv.ruleSet.decreaseUnpins && frames.hasFlag(mfn(frame), FrameFlag.pinned)) {
+    frames.clearFlag(mfn(frame), FrameFlag.pinned);
+    putPageAndType(hv, frame);
+  }
+  if (frames.hasFlag(mfn(frame), FrameFlag.allocated)) {
+    frames.clearFlag(mfn(frame), FrameFlag.allocated);
+    putPage(hv, frame);
+  }
+  putPage(hv, frame);
+  return true;
+}
+
+const listField = (hv: Hypervisor, extent: number) => ({
+  offset: extent * hv.abi.wordBytes,
+  bytes: hv.abi.wordBytes,
+});
+
+const readListed = (hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: number): boolean =>
+  readField(vcpu, r.listLo, r.listHi, listField(hv, extent));
+
+const writeListed = (hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: number, frame: Mfn): boolean =>
+  writeField(
+    vcpu,
+    r.listLo,
+    r.listHi,
+    listField(hv, extent),
+    frame | 0,
+    Math.floor(frame / HIGH_WORD_WEIGHT),
+  );
+
+function refuseList(hv: Hypervisor, r: Reservation, extent: number): false {
+  refuse(hv, 'memory_op.list', { addressLo: r.listLo, addressHi: r.listHi, extent });
+  return false;
+}
+
+/** The argument of these two is a domid_t alone. */
+function queryReservation(
+  hv: Hypervisor,
+  vcpu: Vcpu,
+  command: number,
+  addressLo: number,
+  addressHi: number,
+): number {
+  if (!readField(vcpu, addressLo, addressHi, { offset: 0, bytes: 2 }))
+    return refuse(hv, 'memory_op.argument', { addressLo, addressHi });
+  const domain = reservationDomain(hv, vcpu, vcpu.mmu.lo);
+  if (domain === null) return lastError(hv);
+  return command === CURRENT_RESERVATION ? domain.totPages : domain.maxPages;
+}
+
+/** struct xen_machphys_mapping { v_start, v_end, max_mfn }. */
+function machphysMapping(hv: Hypervisor, vcpu: Vcpu, addressLo: number, addressHi: number): number {
+  const { m2pWindow, wordBytes } = hv.abi;
+  const windowEntries = (m2pWindow.end - m2pWindow.start) / BigInt(wordBytes);
+  const maxMfn = vcpu.domain.role === 'hardware' ? BigInt(hv.machine.maxPage - 1) : windowEntries - 1n;
+  const values = [m2pWindow.start, m2pWindow.end, maxMfn];
+  const isWritten = values.every((value, i) =>
+    writeField(
+      vcpu,
+      addressLo,
+      addressHi,
+      { offset: i * wordBytes, bytes: wordBytes },
+      lowWord(value),
+      highWord(value),
+    ),
+  );
+  return isWritten ? 0 : refuse(hv, 'memory_op.argument', { addressLo, addressHi });
+}

@@ -1,0 +1,72 @@
+/**
+ * Writable page tables: a store of the guest kernel to a read-only mapping of one of its L1 tables is carried out by
+ * Xen as a checked update, for a domain with the assist, and always for the hardware domain. Facts 7.4; L2 to L4
+ * tables are never emulated, and a store that the checks refuse is an ordinary page fault for the guest.
+ */
+
+import { FrameFlag, PageType } from '../machine/frames.ts';
+import { FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE } from '../machine/mmu.ts';
+import type { Vcpu } from '../machine/vcpu.ts';
+import { P } from '../pte.ts';
+import type { Mfn } from '../units.ts';
+import { adjustedHi, adjustedLo, getPageFromL1e, putPageFromL1e } from './entries.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { ownsPage } from './references.ts';
+
+export const VMASST_WRITABLE_PAGETABLES = 2;
+
+/** Carries out the faulting store if it is one that Xen emulates; false when the guest must get the fault. */
+export function emulatePteWrite(hv: Hypervisor, vcpu: Vcpu): boolean {
+  const { fault } = vcpu.mmu;
+  const { domain } = vcpu;
+  const isProtectionWrite =
+    (fault.errorCode & (FAULT_PRESENT | FAULT_WRITE | FAULT_FETCH)) === (FAULT_PRESENT | FAULT_WRITE);
+  const isOn = domain.role === 'hardware' || domain.hasAssist(VMASST_WRITABLE_PAGETABLES);
+  if (!isProtectionWrite || vcpu.inUserMode || !isOn || !isEmulatedWidth(hv, vcpu)) return false;
+  const walk = vcpu.mmu.probe(fault.vaLo, fault.vaHi);
+  if (walk.end !== 'page' || walk.level !== 1) return false;
+  const table = walk.frame;
+  const isL1InUse =
+    ownsPage(hv, table, domain.id) &&
+    hv.frames.type.get(table) === PageType.l1 &&
+    hv.frames.typeCount.get(table) !== 0 &&
+    hv.frames.hasFlag(table, FrameFlag.validated);
+  return isL1InUse && storeEntry(hv, vcpu, table);
+}
+
+/** One naturally aligned write of at most an entry. */
+function isEmulatedWidth(hv: Hypervisor, vcpu: Vcpu): boolean {
+  const { bytes, vaLo } = vcpu.mmu.fault;
+  return bytes > 0 && bytes <= hv.abi.entryBytes && (vaLo & (bytes - 1)) === 0;
+}
+
+function storeEntry(hv: Hypervisor, vcpu: Vcpu, table: Mfn): boolean {
+  const { fault } = vcpu.mmu;
+  const { entryBytes } = hv.abi;
+  const word = (fault.vaLo & 0xfff & -entryBytes) >>> 2;
+  const oldLo = hv.memory.readWord(table, word);
+  const oldHi = entryBytes === 8 ? hv.memory.readWord(table, word + 1) : 0;
+  const within = fault.vaLo & (entryBytes - 1);
+  let lo = within < 4 ? merged(oldLo, within, fault.bytes, fault.lo) : oldLo;
+  let hi =
+    within >= 4 ? merged(oldHi, within - 4, fault.bytes, fault.lo) : fault.bytes === 8 ? fault.hi : oldHi;
+  if ((lo & P) !== 0) {
+    hv.pending = null;
+    hv.caller = vcpu.domain.id;
+    hv.requestIndex = -1;
+    if (getPageFromL1e(hv, lo, hi, vcpu.domain, vcpu.domain.id) !== 0) return false;
+    [lo, hi] = [adjustedLo(hv, 1, lo, hi), adjustedHi(hv, 1, lo, hi)];
+  }
+  hv.memory.writeWord(table, word, lo);
+  if (entryBytes === 8) hv.memory.writeWord(table, word + 1, hi);
+  putPageFromL1e(hv, oldLo, oldHi);
+  hv.observer?.pteWriteEmulated?.(vcpu, table, entryBytes === 8 ? word >>> 1 : word, lo, hi);
+  return true;
+}
+
+/** A word with `bytes` bytes at an offset replaced. */
+function merged(old: number, offset: number, bytes: number, value: number): number {
+  if (bytes >= 4) return value;
+  const mask = (bytes === 1 ? 0xff : 0xffff) << (offset * 8);
+  return (old & ~mask) | ((value << (offset * 8)) & mask);
+}

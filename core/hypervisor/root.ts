@@ -1,0 +1,81 @@
+/** Loading roots: NEW_BASEPTR and NEW_USER_BASEPTR of mmuext_op (facts 3.17, 3.18, 2.5). */
+
+import { Control, NO_ROOT } from '../machine/registers.ts';
+import type { Vcpu } from '../machine/vcpu.ts';
+import { type Mfn, formatFrame, mfn } from '../units.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { fillM2pSlot, zapM2pSlot } from './promotion.ts';
+import { refuse } from './refusal.ts';
+import { fillSentence, ruleOf } from './rules.ts';
+import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
+
+/** VMASST_TYPE_m2p_strict, of the second word of assist bits. */
+const M2P_STRICT = 32;
+
+/** Makes a frame the kernel root; 0, or the error with the old root in place (or, in 3.0.4, the domain crashed). */
+export function loadKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): number {
+  const old = vcpu.kernelRoot;
+  if (old === frame && hv.ruleSet.failedBaseptr === 'keepsOldRoot') {
+    hv.tlb.flushVcpu(vcpu);
+    return 0;
+  }
+  let rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel);
+  let dropped = false;
+  if (rc !== 0 && hv.ruleSet.failedBaseptr === 'crashes') {
+    // 3.0.4 lets go of the old root and tries once more; a second failure leaves the vCPU without page tables.
+    if (old !== null) putPageAndType(hv, old);
+    dropped = true;
+    const first = hv.pending;
+    hv.pending = null;
+    rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel);
+    hv.pending ??= rc === 0 ? null : first;
+  }
+  if (rc !== 0) {
+    const result = refuseRoot(hv, frame, rc, 'baseptr');
+    if (dropped) {
+      vcpu.setControl(Control.kernelRoot, NO_ROOT);
+      crashForLackOfRoot(hv, vcpu, frame);
+    }
+    return result;
+  }
+  fillM2pSlot(hv, mfn(frame));
+  vcpu.setControl(Control.kernelRoot, frame);
+  hv.tlb.flushVcpu(vcpu);
+  if (old !== null && !dropped) putPageAndType(hv, old);
+  return 0;
+}
+
+/** Makes a frame the user root; 0 means none. */
+export function loadUserRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): number {
+  const old = vcpu.userRoot;
+  if (hv.ruleSet.mmuextChecksForeign && (old ?? 0) === frame) return 0;
+  if (frame !== 0) {
+    const rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel);
+    if (rc !== 0) return refuseRoot(hv, frame, rc, 'user-baseptr');
+    if (hasM2pStrict(vcpu)) zapM2pSlot(hv, mfn(frame));
+  }
+  vcpu.setControl(Control.userRoot, frame === 0 ? NO_ROOT : frame);
+  if (old !== null) putPageAndType(hv, old);
+  return 0;
+}
+
+const hasM2pStrict = (vcpu: Vcpu): boolean => vcpu.domain.hasAssist(M2P_STRICT);
+
+function refuseRoot(hv: Hypervisor, frame: number, rc: number, which: 'baseptr' | 'user-baseptr'): number {
+  if (hv.typeFailure === TypeFailure.owner) return refuse(hv, `${which}.owner`, { frame });
+  if (hv.typeFailure !== TypeFailure.mismatch) return rc;
+  return refuse(hv, `${which}.type`, {
+    frame,
+    wanted: `L${hv.abi.rootLevel} page table`,
+    wantedType: hv.abi.rootLevel,
+  });
+}
+
+function crashForLackOfRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): void {
+  const rule = ruleOf('baseptr.fatal');
+  hv.crash(vcpu.domain, {
+    message: fillSentence(rule.sentence, { frame: formatFrame(frame as Mfn) }),
+    rule: 'baseptr.fatal',
+    walk: [],
+  });
+}

@@ -1,0 +1,40 @@
+/** HYPERVISOR_set_gdt (2): the frames of the guest's GDT, which become descriptor pages. Facts 8.3. */
+
+import { PageType } from '../machine/frames.ts';
+import type { Vcpu } from '../machine/vcpu.ts';
+import { type Mfn, mfn } from '../units.ts';
+import { readField } from './guest-access.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { refuse } from './refusal.ts';
+import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
+
+const MAX_ENTRIES = 7168;
+const ENTRIES_PER_PAGE = 512;
+const HIGH_WORD_WEIGHT = 0x1_0000_0000;
+
+export function setGdt(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
+  const addressLo = args[0] as number;
+  const addressHi = args[1] as number;
+  const entries = (args[2] as number) >>> 0;
+  if (entries > MAX_ENTRIES) return refuse(hv, 'set_gdt.entries', { entries });
+  const frames: number[] = [];
+  for (let i = 0; i < Math.ceil(entries / ENTRIES_PER_PAGE); i++) {
+    const { wordBytes } = hv.abi;
+    if (!readField(vcpu, addressLo, addressHi, { offset: i * wordBytes, bytes: wordBytes }))
+      return refuse(hv, 'set_gdt.list', { addressLo, addressHi });
+    frames.push((vcpu.mmu.hi >>> 0) * HIGH_WORD_WEIGHT + (vcpu.mmu.lo >>> 0));
+  }
+  const taken: Mfn[] = [];
+  for (const frame of frames) {
+    const rc = getPageAndType(hv, frame, vcpu.domain.id, PageType.segDesc);
+    if (rc !== 0) {
+      for (const each of taken) putPageAndType(hv, each);
+      return hv.typeFailure === TypeFailure.promotion ? rc : refuse(hv, 'set_gdt.frame', { frame });
+    }
+    taken.push(mfn(frame));
+  }
+  for (const old of hv.extras.gdtFrames(vcpu)) putPageAndType(hv, old);
+  hv.extras.setGdtFrames(vcpu, taken);
+  hv.tlb.flushVcpu(vcpu);
+  return 0;
+}

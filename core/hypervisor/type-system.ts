@@ -1,0 +1,118 @@
+/**
+ * The type system: a frame has at most one type at a time, counted; the type may change only when the count is 0. A
+ * frame that first gets a page-table type is validated (promotion.ts), and one whose count falls to 0 is given up
+ * again (demotion). Facts 3.2, 3.6, 3.7, 3.9.
+ */
+
+import { FrameFlag, PageType } from '../machine/frames.ts';
+import type { DomainId } from '../units.ts';
+import { ERRNO } from './errno.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { demote, promote } from './promotion.ts';
+import { getPage, putPage } from './references.ts';
+import { refuse } from './refusal.ts';
+
+/** Why getPageType failed, in `hv.typeFailure`. */
+export const TypeFailure = {
+  /** getPageAndType alone: the frame is not the domain's own. The caller says what that means. */
+  owner: 4,
+  /** The frame is in use with another type: the caller says what that means. */
+  mismatch: 1,
+  overflow: 2,
+  /** An entry of the table was refused: that refusal is noted already. */
+  promotion: 3,
+} as const;
+
+const EINVAL = -ERRNO.EINVAL;
+
+/** Takes a type reference. 0, or the negative error with `hv.typeFailure` set. */
+export function getPageType(hv: Hypervisor, frame: number, type: number): number {
+  const frames = hv.frames;
+  const count = frames.typeCount.get(frame);
+  if (count !== 0) {
+    if (frames.type.get(frame) !== type) {
+      hv.typeFailure = TypeFailure.mismatch;
+      return EINVAL;
+    }
+    if (count >= hv.ruleSet.maxTypeCount) {
+      hv.typeFailure = TypeFailure.overflow;
+      return refuse(hv, 'type.count-overflow', { frame });
+    }
+    frames.typeCount.set(frame, count + 1);
+    return 0;
+  }
+  if (frames.type.get(frame) === type) {
+    frames.typeCount.set(frame, 1);
+    if (isPageTable(type) && (frames.flags.get(frame) & FrameFlag.validated) === 0)
+      return validate(hv, frame, type);
+    return 0;
+  }
+  return changeType(hv, frame, type);
+}
+
+/** Drops a type reference; the last one of a page table gives the table up. */
+export function putPageType(hv: Hypervisor, frame: number): void {
+  const frames = hv.frames;
+  const count = frames.typeCount.get(frame);
+  if (count === 0) throw new Error(`put_page_type: mfn ${frame.toString(16)} has no type reference`);
+  if (count !== 1) {
+    frames.typeCount.set(frame, count - 1);
+    return;
+  }
+  const type = frames.type.get(frame);
+  if (isPageTable(type)) {
+    frames.flags.set(frame, frames.flags.get(frame) & ~FrameFlag.validated);
+    demote(hv, frame, type);
+    if (hv.ruleSet.flushAfterDemotion) hv.flushDue = true;
+  }
+  frames.typeCount.set(frame, 0);
+  hv.tlb.stampFrame(frame);
+}
+
+/** getPage and getPageType: as getPageType, with no reference kept on failure. */
+export function getPageAndType(hv: Hypervisor, frame: number, owner: number, type: number): number {
+  if (!getPage(hv, frame, owner)) {
+    hv.typeFailure = TypeFailure.owner;
+    return EINVAL;
+  }
+  const rc = getPageType(hv, frame, type);
+  if (rc !== 0) putPage(hv, frame);
+  return rc;
+}
+
+export function putPageAndType(hv: Hypervisor, frame: number): void {
+  putPageType(hv, frame);
+  putPage(hv, frame);
+}
+
+export const isPageTable = (type: number): boolean => type >= PageType.l1 && type <= PageType.l4;
+
+function changeType(hv: Hypervisor, frame: number, type: number): number {
+  const frames = hv.frames;
+  const owner = hv.machine.domain(frames.owner.get(frame) as DomainId);
+  if (owner !== undefined) hv.tlb.flushForTypeChange(owner, frame);
+  frames.type.set(frame, type);
+  frames.typeCount.set(frame, 1);
+  const flags = frames.flags.get(frame);
+  if (!isPageTable(type) && type !== PageType.segDesc) {
+    frames.flags.set(frame, flags | FrameFlag.validated);
+    return 0;
+  }
+  frames.flags.set(frame, flags & ~FrameFlag.validated);
+  return validate(hv, frame, type);
+}
+
+/** Validates a table whose count has just become 1; on failure nothing of it is kept (facts 3.9). */
+function validate(hv: Hypervisor, frame: number, type: number): number {
+  const frames = hv.frames;
+  const rc = promote(hv, frame, type);
+  if (rc === 0) {
+    frames.flags.set(frame, frames.flags.get(frame) | FrameFlag.validated);
+    return 0;
+  }
+  frames.typeCount.set(frame, 0);
+  if (!hv.promotionKeptType) frames.type.set(frame, PageType.none);
+  hv.tlb.stampFrame(frame);
+  hv.typeFailure = TypeFailure.promotion;
+  return rc;
+}
