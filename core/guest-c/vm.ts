@@ -1,0 +1,370 @@
+/**
+ * One guest processor (the C side of a vCPU): its register windows, and what its loop leaves to slower code.
+ *
+ * The architectural registers rip, rsp and rbp are in the vCPU whenever the loop does not run (`save`, `load`); rbp is
+ * the number of the running function's window. The windows are the processor's own: no guest address leads to them.
+ * A call pushes the return address and the caller's rbp on the guest's stack and a return pops them, so a bad stack
+ * is a real fault; what is popped decides where execution goes on, and what cannot be is a trap.
+ */
+
+import type { Vcpu } from '../machine/vcpu.ts';
+import type { AccessKind, Mmu } from '../machine/mmu.ts';
+import { R } from '../machine/registers.ts';
+import { highWord, lowWord } from '../units.ts';
+import { FOREIGN, INSTRUCTION_BYTES, Op, Slot, WINDOW_MAGIC } from './bytecode.ts';
+import { STACK_BYTES, type Program, functionAt, SCRATCH_INSTRUCTIONS } from './program.ts';
+import { runLoop } from './vm-run.ts';
+import { buildTrapRegisters, loadTrapRegisters } from './vm-traps.ts';
+
+export const VECTOR_DIVIDE = 0;
+export const VECTOR_INVALID_OPCODE = 6;
+const VECTOR_GENERAL_PROTECTION = 13;
+const VECTOR_PAGE_FAULT = 14;
+
+/** `stepBase` that stops at each statement of the script. */
+export const EVERY_STATEMENT = 0x7fff_ffff;
+
+/** Why the processor left its loop. Those from `oddReturn` on are dealt with in this file. */
+export const Exit = {
+  /** Before a statement that the step condition wants. */
+  statement: 0,
+  breakpoint: 1,
+  /** The statements granted are used up. */
+  budget: 2,
+  /** At a hypercall, not yet made. */
+  hypercall: 3,
+  /** `trapVector` tells which trap; for a page fault `mmu.fault` holds the rest. */
+  fault: 4,
+  /** The entry function returned, or the script called exit; `status`. */
+  halted: 5,
+  exited: 6,
+  /** The iret hypercall of a trap stub is due; the registers are those it wants. */
+  trapReturn: 7,
+  /** More register windows than the model holds. */
+  windows: 8,
+  oddReturn: 9,
+  wild: 10,
+  touch: 11,
+  trapEnter: 12,
+  start: 13,
+} as const;
+export type Exit = (typeof Exit)[keyof typeof Exit];
+
+/** An activation, innermost first in `frames()`. */
+export interface Activation {
+  /** The instruction being executed; for a caller, its call. */
+  readonly pc: number;
+  readonly base: number;
+  /** Entered by a trap (through a stub) or by iret, not by a call. */
+  readonly foreign: boolean;
+}
+
+const FIRST_WINDOWS = 1 << 15;
+/** 64 MiB of windows: deeper than any stack that fits the guest's own pages. */
+const MAX_WINDOWS = 1 << 24;
+const TOUCH_KINDS: readonly AccessKind[] = ['read', 'write', 'exec'];
+
+export class Vm {
+  readonly program: Program;
+  readonly vcpu: Vcpu;
+  readonly mmu: Mmu;
+  readonly code: Int32Array;
+  readonly is64: boolean;
+  readonly textLo: number;
+  readonly textHi: number;
+  readonly imageHi: number;
+  /** By statement: 1 for those of shipped headers and the library. */
+  readonly library: Uint8Array;
+  windows = new Int32Array(FIRST_WINDOWS);
+  windowLimit: number;
+  pc = 0;
+  base = 0;
+  spLo = 0;
+  spHi = 0;
+  /** The run begins at a statement that has already stopped it once. */
+  resuming = false;
+  /** Statements executed in the last run. */
+  executed = 0;
+  /** What `halt` or `exit` gave. */
+  status = 0;
+  /** A trap raised by an operation itself; -1: the Mmu's. */
+  vector = -1;
+  trapVector = 0;
+  /** Target of a return or call that leads nowhere, and the window that a return named. */
+  returnLo = 0;
+  returnHi = 0;
+  returnBase = 0;
+  /** rip is `returnHi:returnLo`, which is no instruction. */
+  private stray = false;
+  /** Instructions that may be executed: the text, and the scratch page while an expression is evaluated. */
+  private codeLimit: number;
+  private readonly margin: number;
+  /** Where the next window goes when rbp names none. */
+  private spare = 0;
+
+  constructor(program: Program, vcpu: Vcpu, library: Uint8Array) {
+    this.program = program;
+    this.vcpu = vcpu;
+    this.mmu = vcpu.mmu;
+    this.code = program.code;
+    this.is64 = program.model.wordBytes === 8;
+    this.textLo = lowWord(program.textBase);
+    this.textHi = this.is64 ? highWord(program.textBase) : 0;
+    this.imageHi = this.textHi;
+    this.library = library;
+    this.codeLimit = program.textInstructions;
+    this.margin = program.functions.reduce((most, fn) => Math.max(most, fn.windowWords), 0) + 4096;
+    this.windowLimit = FIRST_WINDOWS - this.margin;
+    while (this.windowLimit < FIRST_WINDOWS / 2) this.growWindows();
+  }
+
+  /** Runs until something outside has to act; see `runLoop`. The registers are in the vCPU afterwards. */
+  run(budget: number, stepBase: number): Exit {
+    let total = 0;
+    for (;;) {
+      const exit = this.stray ? this.raiseStray() : runLoop(this, budget - total, stepBase);
+      total += this.executed;
+      const told = exit <= Exit.windows ? exit : this.settle(exit);
+      if (told === null) continue;
+      this.executed = total;
+      if (told === Exit.fault) {
+        this.trapVector = this.vector < 0 ? this.mmu.fault.vector : this.vector;
+        this.vector = -1;
+      }
+      this.save();
+      return told;
+    }
+  }
+
+  /** Puts rip, rsp and rbp into the vCPU. */
+  save(): void {
+    const { vcpu } = this;
+    if (this.stray) vcpu.setReg(R.rip, this.returnLo, this.returnHi);
+    else vcpu.setReg(R.rip, this.textLo + this.pc * INSTRUCTION_BYTES, this.textHi);
+    vcpu.setReg(R.rsp, this.spLo, this.spHi);
+    vcpu.setReg(R.rbp, this.base, 0);
+  }
+
+  /**
+   * Takes rip, rsp and rbp from the vCPU. At the first instruction of a function, which then was entered by a trap,
+   * by iret or by start of day, a window is made above the one that rbp names.
+   */
+  load(): void {
+    const { vcpu } = this;
+    const interrupted = this.pc;
+    const lo = vcpu.regLo(R.rip);
+    const hi = vcpu.regHi(R.rip);
+    const pc = this.pcOf(lo, hi);
+    this.stray = pc < 0;
+    if (pc < 0) {
+      this.returnLo = lo;
+      this.returnHi = hi;
+    } else {
+      this.pc = pc;
+    }
+    this.spLo = vcpu.regLo(R.rsp);
+    this.spHi = vcpu.regHi(R.rsp);
+    const base = vcpu.regLo(R.rbp);
+    if (pc >= 0 && this.code[pc * 4] === Op.enter) this.enterForeign(base, interrupted);
+    else if (this.isWindow(base)) this.base = base;
+    else this.vector = VECTOR_GENERAL_PROTECTION;
+  }
+
+  /** Whether the last `load` found an rbp that names no window: the processor cannot go on, #GP. */
+  get lostWindow(): boolean {
+    return this.vector >= 0;
+  }
+
+  /** The instruction at an address, or -1 when there is none. */
+  pcOf(lo: number, hi: number): number {
+    const offset = (lo - this.textLo) >>> 0;
+    if ((hi | 0) !== this.textHi || (offset & 3) !== 0) return -1;
+    const pc = offset >>> 2;
+    return pc < this.codeLimit ? pc : -1;
+  }
+
+  /** The first instruction of the function at an address; -1 (with the address kept) when there is no function. */
+  callTarget(lo: number, hi: number): number {
+    const pc = this.pcOf(lo, hi);
+    if (pc >= 0 && this.code[pc * 4] === Op.enter) return pc;
+    this.returnLo = lo;
+    this.returnHi = hi;
+    return -1;
+  }
+
+  resultLo(): number {
+    return this.vcpu.regLo(R.rax);
+  }
+
+  resultHi(): number {
+    return this.vcpu.regHi(R.rax);
+  }
+
+  /** Number and six arguments (lo/hi pairs) of the hypercall that the processor stands at. */
+  hypercallArguments(into: Int32Array): number {
+    const at = this.pc * 4;
+    const first = this.base + (this.code[at + 1] as number);
+    const words = this.code[at + 3] as number;
+    for (let i = 0; i < 6; i++) {
+      into[i * 2] = this.windows[first + (i + 1) * words] as number;
+      into[i * 2 + 1] = words === 2 ? (this.windows[first + (i + 1) * 2 + 1] as number) : 0;
+    }
+    return this.windows[first] as number;
+  }
+
+  /** Goes behind the instruction at which the processor stands: the hypercall is made, the store was emulated. */
+  skip(): void {
+    this.pc++;
+    this.save();
+  }
+
+  /** The windows of the processor as they are: for going back. */
+  snapshotWindows(): Int32Array {
+    return this.windows.slice(0, this.windowTop(this.base));
+  }
+
+  restoreWindows(words: Int32Array): void {
+    this.windows.set(words);
+  }
+
+  /** The first free word above a window. */
+  windowTop(base: number): number {
+    if (!this.isWindow(base)) return this.spare;
+    const fn = this.program.functions[(this.windows[base] as number) & 0xff_ffff];
+    return base + (fn?.windowWords ?? 0);
+  }
+
+  /** Lets the scratch page be executed, or not. */
+  allowScratch(allowed: boolean): void {
+    const { textInstructions, scratchBase } = this.program;
+    this.codeLimit = allowed ? scratchBase + SCRATCH_INSTRUCTIONS : textInstructions;
+  }
+
+  /** The functions being executed, innermost first. */
+  frames(): Activation[] {
+    const list: Activation[] = [];
+    let { pc, base } = this;
+    while (this.isWindow(base)) {
+      const foreign = this.windows[base + Slot.foreign] !== 0;
+      list.push({ pc, base, foreign });
+      const back = this.windows[base + Slot.returnPc] as number;
+      const caller = this.windows[base + Slot.caller] as number;
+      if (caller >= base) break;
+      pc = back >= 0 ? back - 1 : FOREIGN - 1 - back;
+      base = caller;
+    }
+    return list;
+  }
+
+  /** Doubles the room for windows; false when the model holds no more. */
+  growWindows(): boolean {
+    const length = this.windows.length * 2;
+    if (length > MAX_WINDOWS) return false;
+    const windows = new Int32Array(length);
+    windows.set(this.windows);
+    this.windows = windows;
+    this.windowLimit = length - this.margin;
+    return true;
+  }
+
+  isWindow(base: number): boolean {
+    return (
+      base >= 0 &&
+      base < this.windows.length &&
+      ((this.windows[base] as number) & 0xff00_0000) === WINDOW_MAGIC
+    );
+  }
+
+  private enterForeign(interruptedBase: number, interruptedPc: number): void {
+    const known = this.isWindow(interruptedBase);
+    const base = known ? this.windowTop(interruptedBase) : this.spare;
+    while (base >= this.windowLimit && this.growWindows());
+    const { windows } = this;
+    windows.fill(0, base, base + this.margin);
+    windows[base] = WINDOW_MAGIC | (functionAt(this.program, this.pc)?.index ?? 0);
+    windows[base + Slot.caller] = known ? interruptedBase : base;
+    windows[base + Slot.returnPc] = FOREIGN - 1 - interruptedPc;
+    windows[base + Slot.foreign] = 1;
+    this.base = base;
+    this.save();
+  }
+
+  /** What the loop left: done here (null, go on), or made into an exit that is told. */
+  private settle(exit: Exit): Exit | null {
+    this.spare = this.windowTop(this.base);
+    switch (exit) {
+      case Exit.oddReturn:
+        return this.oddReturn();
+      case Exit.wild:
+        this.stray = true;
+        return null;
+      case Exit.touch:
+        return this.touch();
+      case Exit.start:
+        return this.start();
+      case Exit.trapEnter:
+        if (!buildTrapRegisters(this, this.code[this.pc * 4 + 1] as number)) return Exit.fault;
+        this.pc++;
+        return null;
+      case Exit.trapReturn:
+        return loadTrapRegisters(this) ? Exit.trapReturn : Exit.fault;
+      default:
+        return exit;
+    }
+  }
+
+  /** A return whose popped words are not those that the call pushed. */
+  private oddReturn(): Exit | null {
+    const target = this.pcOf(this.returnLo, this.returnHi);
+    if (this.isWindow(this.returnBase)) {
+      this.base = this.returnBase;
+      if (target >= 0) this.pc = target;
+      else this.stray = true;
+      return null;
+    }
+    if (target < 0) {
+      this.stray = true;
+      return null;
+    }
+    this.spLo = this.windows[this.base + Slot.entrySp] as number;
+    this.spHi = this.windows[this.base + Slot.entrySp + 1] as number;
+    this.vector = VECTOR_GENERAL_PROTECTION;
+    return Exit.fault;
+  }
+
+  /** rip is no instruction: a page fault where it may not be executed, else what stands there is no code. */
+  private raiseStray(): Exit {
+    this.executed = 0;
+    if (this.mmu.fetch(this.returnLo, this.returnHi)) this.vector = VECTOR_INVALID_OPCODE;
+    return Exit.fault;
+  }
+
+  /** `touch`: an access without data. As user it is made in user mode, in which a fault also finds the vCPU. */
+  private touch(): Exit | null {
+    const at = this.pc * 4;
+    const address = this.base + (this.code[at + 1] as number);
+    const kind = TOUCH_KINDS[this.windows[this.base + (this.code[at + 2] as number)] as number] ?? 'read';
+    const asUser = this.windows[this.base + (this.code[at + 3] as number)] !== 0;
+    if (asUser) this.vcpu.enterMode('user');
+    if (!this.mmu.touch(this.windows[address] as number, this.windows[address + 1] as number, kind))
+      return Exit.fault;
+    if (asUser) this.vcpu.enterMode('kernel');
+    this.pc++;
+    return null;
+  }
+
+  /** The entry stub's first step: start_info's address from rsi, and the image's own stack. */
+  private start(): null {
+    const slot = this.base + (this.code[this.pc * 4 + 1] as number);
+    this.windows[slot] = this.vcpu.regLo(R.rsi);
+    if (this.is64) this.windows[slot + 1] = this.vcpu.regHi(R.rsi);
+    const top = this.program.virtBase + BigInt(STACK_BYTES);
+    this.spLo = lowWord(top);
+    this.spHi = this.is64 ? highWord(top) : 0;
+    this.pc++;
+    return null;
+  }
+}
+
+/** Whether a trap is the kind that `Hypervisor.deliverPageFault` takes. */
+export const isPageFault = (vector: number): boolean => vector === VECTOR_PAGE_FAULT;
