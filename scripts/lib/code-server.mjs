@@ -55,7 +55,9 @@ export async function installCodeServer(say) {
   await mkdir(folder, { recursive: true });
   for (const file of ['package.json', 'package-lock.json']) await cp(join(locked, file), join(folder, file));
 
-  say('Installing code-server into .cache/vscode-host (once; about 800 MB, under a minute on a fast line) ...');
+  say(
+    'Installing code-server into .cache/vscode-host (once; about 800 MB, under a minute on a fast line) ...',
+  );
   // Without scripts: code-server's own would compile native modules that nothing here needs.
   const npm = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   await withPulse(
@@ -127,7 +129,8 @@ export async function startCodeServer(node, options) {
   server.stderr.on('data', (chunk) => log.push(chunk.toString()));
   const exited = new Promise((resolve) => server.once('exit', resolve));
   await new Promise((resolve, reject) => {
-    const fail = (why) => reject(new Error(`code-server did not start: ${why}\n${log.join('').slice(-2000)}`));
+    const fail = (why) =>
+      reject(new Error(`code-server did not start: ${why}\n${log.join('').slice(-2000)}`));
     const timer = setTimeout(() => fail('it was silent for a minute'), minutes);
     server.stdout.on('data', (chunk) => {
       log.push(chunk.toString());
@@ -154,10 +157,7 @@ export async function startCodeServer(node, options) {
 /** Says every ten seconds that a long step is still at work. */
 async function withPulse(say, what, promise) {
   const began = Date.now();
-  const timer = setInterval(
-    () => say(`  ... ${what}: ${Math.round((Date.now() - began) / 1000)} s`),
-    10_000,
-  );
+  const timer = setInterval(() => say(`  ... ${what}: ${Math.round((Date.now() - began) / 1000)} s`), 10_000);
   try {
     return await promise;
   } finally {
