@@ -58,16 +58,29 @@ const MAX_INCLUDE_DEPTH = 200;
 const COMPILER_HEADERS = 'freestanding/';
 
 /**
- * Preprocesses `main`, with the files of `before` in front as by gcc's -include.
+ * Preprocesses `main`, with the shipped headers `before` in front, as by gcc's -include, and `after` behind.
  */
 export function preprocess(
   main: { readonly path: string; readonly text: string },
   host: SourceHost,
   model: DataModel,
-  before: readonly string[],
+  around: { readonly before: readonly string[]; readonly after: readonly string[] },
   problems: ProblemList,
 ): PreprocessedUnit {
-  return new Preprocessor(host, model, problems).run(main, before);
+  return new Preprocessor(host, model, problems).run(main, around);
+}
+
+/** The tokens of one expression, expanded by a unit's macros. Its file is called `<expression>`. */
+export function preprocessExpression(
+  text: string,
+  macros: ReadonlyMap<string, Macro>,
+  problems: ProblemList,
+): readonly Token[] {
+  const expander = new MacroExpander(problems);
+  for (const [name, macro] of macros) expander.macros.set(name, macro);
+  const tokens = lex(new SourceFile('<expression>', text));
+  const end = tokens[tokens.length - 1] as Token;
+  return [...expander.expandAll(tokens.slice(0, -1)), end];
 }
 
 interface OpenFile {
@@ -117,24 +130,30 @@ class Preprocessor implements TokenReader {
     this.counter = 0;
   }
 
-  run(main: { path: string; text: string }, before: readonly string[]): PreprocessedUnit {
+  run(
+    main: { path: string; text: string },
+    around: { before: readonly string[]; after: readonly string[] },
+  ): PreprocessedUnit {
     this.defineBuiltins(main.path);
     this.readAll(new SourceFile('<predefined>', predefinedMacros(this.model)));
     const file = this.register(main.path, main.text);
     const macroUses: MacroUse[] = [];
     const tokens: Token[] = [];
-    for (const name of before) {
-      const found = this.findShipped(name);
-      if (found === null) throw new Error(`preprocess: no shipped header ${name}`);
-      tokens.push(...this.readAll(found));
-    }
+    for (const name of around.before) this.readShipped(name, tokens);
     this.expander.onUse = (macro, use) => macroUses.push({ macro, use });
     for (const token of this.readAll(file)) tokens.push(token);
-    tokens.push(
-      new Token(TokenKind.end, '', file, file.text.length, file.text.length, true, true, null, null),
-    );
+    this.expander.onUse = null;
+    for (const name of around.after) this.readShipped(name, tokens);
+    const { length } = file.text;
+    tokens.push(new Token(TokenKind.end, '', file, length, length, true, true, null, null));
     const files = [...this.files.values()];
     return { tokens, files, macros: this.expander.macros, macroUses, inclusions: this.inclusions };
+  }
+
+  private readShipped(name: string, tokens: Token[]): void {
+    const found = this.findShipped(name);
+    if (found === null) throw new Error(`preprocess: no shipped header ${name}`);
+    for (const token of this.readAll(found)) tokens.push(token);
   }
 
   private readAll(file: SourceFile): Token[] {

@@ -17,6 +17,7 @@
  * With errors among the problems the tree is for editors only: do not generate code from it.
  */
 import type { CType, DataModel, FunctionType, Member } from './types.ts';
+import type { Macro } from './preprocessor-macros.ts';
 
 /** A place in a source file. Lines and columns count from 1; the end is just behind the last character. */
 export interface SourceRange {
@@ -140,6 +141,8 @@ export interface TranslationUnit {
   readonly scope: Scope;
   /** Every file read, the script first. */
   readonly files: readonly string[];
+  /** Macros as they stand at the end, for expressions of the debugger. */
+  readonly macros: ReadonlyMap<string, Macro>;
 }
 
 // ---- static data ---------------------------------------------------------------------------------------------------
