@@ -1,0 +1,187 @@
+/**
+ * The audit: counts every reference and type reference anew, from the tables, pins, roots, GDTs and Xen's own pages,
+ * and compares them with the frame table. It is the model's own conscience: a problem here is a bug of the model, not
+ * of the guest. Facts 3.2, 3.3, section 12.
+ */
+
+import { FrameFlag, NO_OWNER, PAGE_TYPE_NAMES, PageType } from '../machine/frames.ts';
+import type { LevelRow } from '../abi/index.ts';
+import { P, RW, entryFrame } from '../pte.ts';
+import { DOMID, type Mfn, formatFrame, mfn } from '../units.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { linearCount } from './linear.ts';
+import { isPageTable } from './type-system.ts';
+
+/** A broken invariant of one frame; `found` is what the frame table says, `expected` what the recount gives. */
+export interface AuditProblem {
+  readonly frame: Mfn | null;
+  readonly what:
+    'refCount' | 'typeCount' | 'linearCount' | 'type' | 'validated' | 'owner' | 'totPages' | 'heap' | 'tlb';
+  readonly expected: number | string;
+  readonly found: number | string;
+  readonly message: string;
+}
+
+/** What the recount has found; one number a frame. */
+class Recount {
+  readonly refs: Uint32Array;
+  readonly types: Uint32Array;
+  readonly linear: Int32Array;
+  readonly problems: AuditProblem[] = [];
+
+  constructor(frames: number) {
+    this.refs = new Uint32Array(frames);
+    this.types = new Uint32Array(frames);
+    this.linear = new Int32Array(frames);
+  }
+
+  ref(frame: number, count = 1): void {
+    this.refs[frame] = (this.refs[frame] as number) + count;
+  }
+
+  refAndType(frame: number): void {
+    this.ref(frame);
+    this.types[frame] = (this.types[frame] as number) + 1;
+  }
+
+  report(
+    frame: Mfn | null,
+    what: AuditProblem['what'],
+    expected: number | string,
+    found: number | string,
+  ): void {
+    const where = frame === null ? '' : `mfn ${formatFrame(frame)}: `;
+    this.problems.push({
+      frame,
+      what,
+      expected,
+      found,
+      message: `${where}${what} is ${found}, but what refers to it makes ${expected}`,
+    });
+  }
+}
+
+/** Recounts everything; empty when the state is sound. */
+export function audit(hv: Hypervisor): AuditProblem[] {
+  const count = new Recount(hv.frames.count);
+  forEachFrame(hv, (frame) => countHeldBy(hv, count, frame));
+  for (const domain of hv.machine.domains) {
+    for (const vcpu of domain.vcpus) {
+      for (const root of [vcpu.kernelRoot, vcpu.userRoot]) if (root !== null) count.refAndType(root);
+      for (const frame of hv.extras.gdtFrames(vcpu)) count.refAndType(frame);
+    }
+  }
+  forEachFrame(hv, (frame) => compare(hv, count, frame));
+  checkTotals(hv, count);
+  checkTlbs(hv, count);
+  return count.problems;
+}
+
+/** Calls for every frame that is or ever was in use. */
+function forEachFrame(hv: Hypervisor, visit: (frame: Mfn) => void): void {
+  const { refCount, count } = hv.frames;
+  for (let i = refCount.nextTouched(0) ?? count; i < count; i++) {
+    if ((i & 4095) === 0) i = refCount.nextTouched(i) ?? count;
+    if (i < count) visit(mfn(i));
+  }
+}
+
+/** What this frame's flags and, if it is a table in use, its entries hold. */
+function countHeldBy(hv: Hypervisor, count: Recount, frame: Mfn): void {
+  const { frames } = hv;
+  const flags = frames.flags.get(frame);
+  if ((flags & FrameFlag.allocated) !== 0) count.ref(frame);
+  if ((flags & FrameFlag.pinned) !== 0) count.refAndType(frame);
+  if ((flags & FrameFlag.xenHeap) !== 0) count.types[frame] = (count.types[frame] as number) + 1;
+  const type = frames.type.get(frame);
+  if (!isPageTable(type) || frames.typeCount.get(frame) === 0) return;
+  const row = hv.abi.levels[type - 1];
+  if (row === undefined) count.report(frame, 'type', 'a type of this ABI', PAGE_TYPE_NAMES[type] ?? type);
+  else if ((flags & FrameFlag.validated) === 0)
+    count.report(frame, 'validated', 'validated', 'not validated');
+  else countEntries(hv, count, frame, row);
+}
+
+function countEntries(hv: Hypervisor, count: Recount, table: Mfn, row: LevelRow): void {
+  const wide = hv.abi.entryBytes === 8;
+  for (let slot = 0; slot < row.slots; slot++) {
+    if (row.xenSlots !== null && slot >= row.xenSlots.from && slot <= row.xenSlots.to) continue;
+    const lo = hv.memory.readWord(table, wide ? slot * 2 : slot);
+    if ((lo & P) === 0) continue;
+    const child = entryFrame(lo, wide ? hv.memory.readWord(table, slot * 2 + 1) : 0);
+    if (!hv.machine.isRam(child)) {
+      if (row.level > 1)
+        count.report(table, 'type', 'a child that is RAM', `slot ${slot}: ${formatFrame(child)}`);
+      continue;
+    }
+    if (row.level === 1) countLeaf(hv, count, child, lo);
+    else if (child !== table) countChild(hv, count, table, child, row.level);
+  }
+}
+
+function countLeaf(hv: Hypervisor, count: Recount, frame: Mfn, lo: number): void {
+  if ((lo & RW) === 0) {
+    count.ref(frame);
+    return;
+  }
+  count.refAndType(frame);
+  if (hv.frames.type.get(frame) !== PageType.writable)
+    count.report(frame, 'type', 'writable', PAGE_TYPE_NAMES[hv.frames.type.get(frame)] ?? '?');
+}
+
+function countChild(hv: Hypervisor, count: Recount, table: Mfn, child: Mfn, level: number): void {
+  count.refAndType(child);
+  const type = hv.frames.type.get(child);
+  if (type === level) {
+    count.linear[table] = (count.linear[table] as number) + 1;
+    count.linear[child] = (count.linear[child] as number) - 1;
+  } else if (type !== level - 1) {
+    count.report(child, 'type', PAGE_TYPE_NAMES[level - 1] ?? '?', PAGE_TYPE_NAMES[type] ?? '?');
+  }
+}
+
+function compare(hv: Hypervisor, count: Recount, frame: Mfn): void {
+  const { frames } = hv;
+  const refs = frames.refCount.get(frame);
+  const types = frames.typeCount.get(frame);
+  const owner = frames.owner.get(frame);
+  if (refs !== count.refs[frame]) count.report(frame, 'refCount', count.refs[frame] as number, refs);
+  if (types !== count.types[frame]) count.report(frame, 'typeCount', count.types[frame] as number, types);
+  const linear = linearCount(hv, frame);
+  if (hv.ruleSet.linearTables === 'counted' && linear !== count.linear[frame])
+    count.report(frame, 'linearCount', count.linear[frame] as number, linear);
+  if ((refs === 0) !== (owner === NO_OWNER))
+    count.report(frame, 'owner', refs === 0 ? 'nobody' : 'a domain', owner === NO_OWNER ? 'nobody' : owner);
+}
+
+function checkTotals(hv: Hypervisor, count: Recount): void {
+  const { frames, machine } = hv;
+  const owned = new Map<number, number>();
+  let used = 0;
+  forEachFrame(hv, (frame) => {
+    if (frame >= machine.firstHeapFrame && frames.refCount.get(frame) !== 0) used++;
+    const owner = frames.owner.get(frame);
+    if (owner === NO_OWNER || owner === DOMID.XEN || frames.hasFlag(frame, FrameFlag.xenHeap)) return;
+    owned.set(owner, (owned.get(owner) ?? 0) + 1);
+  });
+  for (const domain of machine.domains) {
+    const pages = owned.get(domain.id) ?? 0;
+    if (pages !== domain.totPages)
+      count.report(null, 'totPages', `${domain.name}: ${pages}`, domain.totPages);
+  }
+  const free = machine.maxPage - machine.firstHeapFrame - used;
+  if (free !== hv.heap.freeFrames) count.report(null, 'heap', free, hv.heap.freeFrames);
+}
+
+/** No writable translation may outlive the change of its frame into a page table (facts 3.6). */
+function checkTlbs(hv: Hypervisor, count: Recount): void {
+  for (const domain of hv.machine.domains) {
+    for (const vcpu of domain.vcpus) {
+      for (const entry of vcpu.mmu.tlbEntries()) {
+        const isTable =
+          isPageTable(hv.frames.type.get(entry.frame)) && hv.frames.typeCount.get(entry.frame) !== 0;
+        if (entry.writable && isTable) count.report(entry.frame, 'tlb', 'no writable translation', 'one');
+      }
+    }
+  }
+}
