@@ -26,7 +26,7 @@ const UPPER_RULES: readonly { readonly flags: RuleId; readonly owner: RuleId; re
 /** The flag word that Xen stores instead of the guest's, low part; see `adjustedHi`. */
 export function adjustedLo(hv: Hypervisor, level: number, lo: number, hi: number): number {
   if (!hv.abi.adjustsEntries || (lo & P) === 0) return lo;
-  if (level === 4) return lo | A | US;
+  if (level === 4) return hv.ruleSet.setsRootAccessed ? lo | A | US : lo | US;
   if (level > 1) return lo | US;
   if ((lo & US) === 0 || (hi & GUEST_KERNEL_HI) !== 0) return lo | US;
   return lo | G;

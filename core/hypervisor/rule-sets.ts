@@ -8,7 +8,9 @@ import type { AbiName } from '../abi/abi.ts';
 import { AVAIL, AVAIL_HIGH_HI, A, D, G, NX_HI, US } from '../pte.ts';
 import type { XenVersion } from './rule.ts';
 
-/** PAT/PSE and G: all that 3.0.4 refuses (PWT and PCD are free there). */
+/** PAT alone: L1 entries of x86_64 on 3.0.4, which puts G into user mappings itself. */
+const PAT_ALONE: FlagMask = { lo: 0x080, hi: 0 };
+/** PAT/PSE and G: all that 3.0.4 refuses elsewhere (PWT and PCD are free there). */
 const PSE_AND_G: FlagMask = { lo: 0x180, hi: 0 };
 
 export interface RuleSet {
@@ -59,6 +61,8 @@ export interface RuleSet {
   readonly assists: ReadonlySet<number>;
   /** XENVER_get_features, submap 0: of a domU; the hardware domain adds bit 11. */
   readonly features: number;
+  /** Xen sets A in L4 entries, beside US. */
+  readonly setsRootAccessed: boolean;
   /** Pages shared with Xen may be mapped write-back only (facts 2.4). */
   readonly xenPagesAreWriteBack: boolean;
   /** Failed promotion of L2 to L4 at a later slot leaves the type bits (tc 0), or clears them (facts 3.9). */
@@ -93,6 +97,7 @@ const modern: RuleSet = {
   maxTypeCount: 0xffff_ffff,
   assists: new Set([0, 1, 2, 3, 4, 5, 32]),
   features: 0x2_20e0,
+  setsRootAccessed: true,
   xenPagesAreWriteBack: true,
   failedPromotionKeepsType: true,
 };
@@ -101,7 +106,7 @@ const old: RuleSet = {
   xen: '3.0.4',
   version: 3 << 16,
   extraVersion: '.4-1',
-  disallowed: { x86_64: [PSE_AND_G, PSE_AND_G, PSE_AND_G, PSE_AND_G] },
+  disallowed: { x86_64: [PAT_ALONE, PSE_AND_G, PSE_AND_G, PSE_AND_G] },
   fastPathL1: { lo: 0xffc, hi: 0xfff0_0000 | 0 },
   fastPathUpper: { lo: 0xffe, hi: 0xfff0_0000 | 0 },
   linearTables: 'rootOnly',
@@ -123,6 +128,7 @@ const old: RuleSet = {
   maxTypeCount: 0xffff,
   assists: new Set([0, 1, 2, 3]),
   features: 0,
+  setsRootAccessed: false,
   xenPagesAreWriteBack: false,
   failedPromotionKeepsType: false,
 };

@@ -46,7 +46,8 @@ describe.each(['x86_64', 'x86_32'] as const)('start of day on %s', (abi) => {
 
   it('fills start_info as the public header lays it out', () => {
     const info = guest.abi.startInfo;
-    const field = (f: { offset: number; bytes: 1 | 2 | 4 | 8 }) => guest.load(layout.startInfo + BigInt(f.offset), f.bytes);
+    const field = (f: { offset: number; bytes: 1 | 2 | 4 | 8 }) =>
+      guest.load(layout.startInfo + BigInt(f.offset), f.bytes);
     expect(field(info.nrPages)).toBe(4096n);
     expect(field(info.ptBase)).toBe(layout.ptBase);
     expect(field(info.mfnList)).toBe(layout.p2mList);
@@ -107,7 +108,9 @@ describe('layouts', () => {
   });
 
   it('scattered: the same seed gives the same frames, another seed others', () => {
-    const first = [1, 1, 2].map((seed) => new Guest({ spec: { layout: { kind: 'scattered', seed } } }).p2m(5));
+    const first = [1, 1, 2].map((seed) =>
+      new Guest({ spec: { layout: { kind: 'scattered', seed } } }).p2m(5),
+    );
     expect(first[0]).toBe(first[1]);
     expect(first[0]).not.toBe(first[2]);
   });
@@ -118,4 +121,7 @@ describe('layouts', () => {
   });
 });
 
-const words = (va: bigint): [number, number] => [Number(BigInt.asIntN(32, va)), Number(BigInt.asIntN(32, va >> 32n))];
+const words = (va: bigint): [number, number] => [
+  Number(BigInt.asIntN(32, va)),
+  Number(BigInt.asIntN(32, va >> 32n)),
+];
