@@ -41,7 +41,13 @@ const programs = [
 ];
 
 await mkdir(dist, { recursive: true });
-const built = await Promise.all([...programs.map(buildProgram), buildWebviews(), copyHeaders()]);
+const built = await Promise.all([...programs.map(buildProgram), buildWebviews(), copyHeaders()]).catch(
+  (error) => {
+    // esbuild has listed its errors, each at its place; anything else is told in full.
+    if (!Array.isArray(error.errors)) throw error;
+    process.exit(1);
+  },
+);
 say(`dist: ${built.flat().join(', ')}`);
 
 async function buildProgram({ entry, out, shebang, external }) {

@@ -124,7 +124,10 @@ const machineOptions = (command: Command): Command =>
     .option('--xen <version>', "the hypervisor's rules: 4.17 or 3.0.4 (default: 4.17; 3.0.4 for x86_32)")
     .option('--memory <size>', 'memory of each domain, such as 16MiB (default: 16MiB)')
     .option('--machine <size>', 'memory of the machine (default: what the domains need)')
-    .option('--layout <layout>', 'how PFNs map to MFNs: contiguous or scattered[:SEED] (default: scattered:1)')
+    .option(
+      '--layout <layout>',
+      'how PFNs map to MFNs: contiguous or scattered[:SEED] (default: scattered:1)',
+    )
     .option('--role <role>', 'domU or hardware, the privileged domain (default: domU)');
 
 function collect(folder: string, folders: readonly string[] = []): readonly string[] {
@@ -133,7 +136,8 @@ function collect(folder: string, folders: readonly string[] = []): readonly stri
 
 function positiveInteger(text: string): number {
   const value = /^\d+$/.test(text) ? Number(text) : 0;
-  if (value < 1 || !Number.isSafeInteger(value)) throw new InvalidArgumentError('Give a whole number above 0.');
+  if (value < 1 || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('Give a whole number above 0.');
   return value;
 }
 

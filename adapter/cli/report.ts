@@ -134,7 +134,16 @@ const refusalReport = (refusal: RefusalRecord): RefusalReport => ({
   evidence: refusal.evidence,
 });
 
-function faultReport({ seq, domain, vector, cr2, errorCode, file, line, deliveredTo }: FaultRecord): FaultReport {
+function faultReport({
+  seq,
+  domain,
+  vector,
+  cr2,
+  errorCode,
+  file,
+  line,
+  deliveredTo,
+}: FaultRecord): FaultReport {
   return {
     seq,
     domain,

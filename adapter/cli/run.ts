@@ -14,11 +14,7 @@ const COMPILE_STATUS = 2;
 const INTERNAL_STATUS = 5;
 
 /** Runs the scripts and returns the exit status. */
-export async function runCommand(
-  files: readonly string[],
-  flags: RunFlags,
-  output: Output,
-): Promise<number> {
+export async function runCommand(files: readonly string[], flags: RunFlags, output: Output): Promise<number> {
   const read = readPrograms(files);
   if ('error' in read) return usageError(output, read.error);
   const { include, json, trace, ...rest } = flags;
@@ -93,10 +89,18 @@ function usageError(output: Output, sentence: string): number {
 }
 
 /** The core names attributes as launch configurations do; here they are options. */
-function optionSentence({ attribute, message }: { readonly attribute: string; readonly message: string }): string {
+function optionSentence({
+  attribute,
+  message,
+}: {
+  readonly attribute: string;
+  readonly message: string;
+}): string {
   const option = `--${attribute.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   const named = new RegExp(`^\`?${attribute}\`?:? `);
-  return named.test(message) ? message.replace(named, (start) => start.replace(attribute, option)) : `${option}: ${message}`;
+  return named.test(message)
+    ? message.replace(named, (start) => start.replace(attribute, option))
+    : `${option}: ${message}`;
 }
 
 const toText = (report: object): string => `${JSON.stringify(report, null, 2)}\n`;

@@ -2,7 +2,7 @@
 
 import { basename, isAbsolute, join, normalize } from 'node:path';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { headersFolder, shippedHeaders } from '../host/headers.ts';
+import { shippedHeaders } from '../host/headers.ts';
 import { RequestError } from './arguments.ts';
 import { type ClientTraits, fromClientPath, toClientPath } from './client-traits.ts';
 import { LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
@@ -28,7 +28,9 @@ export const SOURCES: RequestRows<'source' | 'loadedSources'> = {
       return {
         sources: [
           ...scripts.map((file) => sourceOf(context.traits, file, { library: false })),
-          ...shippedHeaders().map((file) => sourceOf(context.traits, file, { library: true })),
+          ...[...shippedHeaders().files.keys()].map((name) =>
+            sourceOf(context.traits, join(shippedHeaders().root, name), { library: true }),
+          ),
         ],
       };
     },
@@ -52,12 +54,12 @@ export function sourceOf(
 /** Where a shipped header lies on this machine. */
 function libraryPath(file: string): string {
   if (isAbsolute(file)) return file;
-  return join(headersFolder(), file.replace(/^<(.*)>$/, '$1'));
+  return join(shippedHeaders().root, file.replace(/^<(.*)>$/, '$1'));
 }
 
 /** The name under which the core knows a shipped header: its path below the headers' folder. */
 function libraryName(path: string): string {
-  const folder = normalize(headersFolder());
+  const folder = join(shippedHeaders().root, '/');
   return path.startsWith(folder) ? path.slice(folder.length).replaceAll('\\', '/') : path;
 }
 

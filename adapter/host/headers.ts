@@ -1,25 +1,35 @@
 /**
- * Where the C headers that ship with Xenscope lie: beside the bundle in dist/, or in the source tree when the sources
- * run unbundled (tests).
+ * The C headers that ship with Xenscope: beside the bundle in dist/, or in the source tree when the sources run
+ * unbundled (tests).
  */
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ShippedHeaders } from '../../core/guest-c/preprocessor.ts';
 
-const CANDIDATES = ['./headers/', '../../core/guest-c/headers/'] as const;
+const CANDIDATES = ['./headers', '../../core/guest-c/headers'] as const;
 
-/** Absolute path of the folder that holds `xenscope.h` and `xen/`. */
-export function headersFolder(): string {
-  const folders = CANDIDATES.map((relative) => fileURLToPath(new URL(relative, import.meta.url)));
-  return folders.find((folder) => existsSync(folder)) ?? folders[0] ?? '';
+let loaded: ShippedHeaders | null = null;
+
+/** All headers with the folder in which a debugger can open them; read once. */
+export function shippedHeaders(): ShippedHeaders {
+  loaded ??= load(headersFolder());
+  return loaded;
 }
 
-/** Absolute paths of all shipped headers. */
-export function shippedHeaders(): readonly string[] {
-  const folder = headersFolder();
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.h') || name.endsWith('.c'))
-    .map((name) => join(folder, name));
+function load(root: string): ShippedHeaders {
+  const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).map((name) =>
+    name.replaceAll('\\', '/'),
+  );
+  const sources = names.filter((name) => /\.[ch]$/.test(name)).sort();
+  return { root, files: new Map(sources.map((name) => [name, readFileSync(join(root, name), 'utf8')])) };
+}
+
+/** Absolute path of the folder that holds `xenscope.h` and `xen/`. */
+function headersFolder(): string {
+  const folders = CANDIDATES.map((relative) => fileURLToPath(new URL(relative, import.meta.url)));
+  const found = folders.find((folder) => existsSync(folder));
+  if (found === undefined) throw new Error(`headers: none of ${folders.join(', ')} exists`);
+  return found;
 }
