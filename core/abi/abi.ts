@@ -121,6 +121,11 @@ export interface Abi {
   readonly m2pWindow: { readonly start: VirtualAddress; readonly end: VirtualAddress };
   /** Xen's hole: addresses from..to (inclusive) at which the guest may make no entry. */
   readonly xenHole: { readonly from: VirtualAddress; readonly to: VirtualAddress };
+  /**
+   * Addresses that Xen accepts from a guest, by the most significant word: below `below`, or from `from` on
+   * (facts 2.1). On 32-bit ABIs the word is the address itself.
+   */
+  readonly guestAddresses: { readonly below: number; readonly from: number };
   /** Accesses at or above this address meet the segment limit and raise #GP; null where segments are flat. */
   readonly segmentLimit: VirtualAddress | null;
   readonly selectors: Selectors;

@@ -24,6 +24,7 @@ export const x86_32: Abi = {
   virtBase: virtualAddress(0xc000_0000n),
   m2pWindow: { start: virtualAddress(0xfc00_0000n), end: virtualAddress(0xfc40_0000n) },
   xenHole: { from: virtualAddress(0xfc00_0000n), to: virtualAddress(0xffff_ffffn) },
+  guestAddresses: { below: 0xfc00_0000, from: 2 ** 32 },
   segmentLimit: virtualAddress(0xfc40_0000n),
   selectors: { kernelCs: 0xe019, kernelSs: 0xe021, userCs: 0xe02b, userSs: 0xe033, kernelRpl: 1 },
   trapFrames: {

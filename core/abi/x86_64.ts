@@ -30,6 +30,7 @@ export const x86_64: Abi = {
     from: virtualAddress(0xffff_8000_0000_0000n),
     to: virtualAddress(0xffff_87ff_ffff_ffffn),
   },
+  guestAddresses: { below: 0x8000, from: 0xffff_8800 },
   segmentLimit: null,
   selectors: { kernelCs: 0xe033, kernelSs: 0xe02b, userCs: 0xe033, userSs: 0xe02b, kernelRpl: 3 },
   trapFrames: {

@@ -51,8 +51,7 @@ export function getPageFromL1e(
     return refuse(hv, 'l1e.flags', { level: 1, entryLo: lo, entryHi: hi });
   const frame = frameOf(lo, hi);
   if (!hv.machine.isRam(frame)) return mapMmio(hv, lo, hi, frame, mapper);
-  const owner = hv.frames.owner.get(frame);
-  if (owner !== pageOwner || !getPage(hv, frame, owner))
+  if (!getPage(hv, frame, pageOwner))
     return refuse(hv, 'l1e.owner', { level: 1, entryLo: lo, entryHi: hi, frame });
   if ((lo & RW) !== 0) {
     const rc = getPageType(hv, frame, PageType.writable);
@@ -127,9 +126,9 @@ export function modL1Entry(
   preserveAD: boolean,
 ): number {
   const slot = hv.memory.slotOf(table);
-  const oldLo = hv.memory.readWord(table, word);
-  const wide = hv.abi.entryBytes === 8;
-  const oldHi = wide ? hv.memory.readWord(table, word + 1) : 0;
+  const { memory, masks, wide } = hv;
+  const oldLo = memory.readSlotWord(slot, word);
+  const oldHi = wide ? memory.readSlotWord(slot, word + 1) : 0;
   let newLo = lo;
   let newHi = hi;
   if ((lo & P) !== 0) {
@@ -137,22 +136,21 @@ export function modL1Entry(
       return refuse(hv, 'l1e.flags', { level: 1, entryLo: lo, entryHi: hi, table });
     newLo = adjustedLo(hv, 1, lo, hi);
     newHi = adjustedHi(hv, 1, lo, hi);
-    const masks = hv.masks;
     const sameReferences =
       (oldLo & P) !== 0 &&
-      ((oldLo ^ newLo) & (masks.significantLo[0] as number)) === 0 &&
-      ((oldHi ^ newHi) & (masks.significantHi[0] as number)) === 0;
+      ((oldLo ^ newLo) & masks.significantL1Lo) === 0 &&
+      ((oldHi ^ newHi) & masks.significantL1Hi) === 0;
     if (!sameReferences) {
       const rc = getPageFromL1e(hv, newLo, newHi, mapper, pageOwner);
       if (rc !== 0) return rc;
     }
     if (preserveAD) newLo |= oldLo & (A | D);
-    hv.memory.writeSlotWord(slot, word, newLo);
-    if (wide) hv.memory.writeSlotWord(slot, word + 1, newHi);
+    memory.writeSlotWord(slot, word, newLo);
+    if (wide) memory.writeSlotWord(slot, word + 1, newHi);
     if (sameReferences) return 0;
   } else {
-    hv.memory.writeSlotWord(slot, word, newLo);
-    if (wide) hv.memory.writeSlotWord(slot, word + 1, newHi);
+    memory.writeSlotWord(slot, word, newLo);
+    if (wide) memory.writeSlotWord(slot, word + 1, newHi);
   }
   putPageFromL1e(hv, oldLo, oldHi);
   return 0;
@@ -171,7 +169,7 @@ export function modUpperEntry(
   const xenSlots = hv.abi.levels[level - 1]?.xenSlots ?? null;
   if (xenSlots !== null && slot >= xenSlots.from && slot <= xenSlots.to)
     return refuse(hv, level === 2 ? 'l2e.xen-slot' : 'l4e.xen-slot', { table, slot, level });
-  const wide = hv.abi.entryBytes === 8;
+  const { wide } = hv;
   const word = wide ? slot * 2 : slot;
   const oldLo = hv.memory.readWord(table, word);
   const oldHi = wide ? hv.memory.readWord(table, word + 1) : 0;
@@ -205,8 +203,8 @@ export function modUpperEntry(
 
 const hasBadL1Flags = (hv: Hypervisor, lo: number, hi: number, mapper: Domain): boolean =>
   mapper.role === 'hardware'
-    ? (lo & hv.masks.ioBadL1Lo) !== 0 || (hi & hv.masks.ioBadL1Hi) !== 0
-    : (lo & (hv.masks.badLo[0] as number)) !== 0 || (hi & (hv.masks.badHi[0] as number)) !== 0;
+    ? ((lo & hv.masks.ioBadL1Lo) | (hi & hv.masks.ioBadL1Hi)) !== 0
+    : ((lo & hv.masks.badL1Lo) | (hi & hv.masks.badL1Hi)) !== 0;
 
 /** A frame that is no RAM needs I/O rights and takes no references. */
 function mapMmio(hv: Hypervisor, lo: number, hi: number, frame: Mfn, mapper: Domain): number {

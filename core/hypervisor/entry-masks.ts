@@ -9,18 +9,25 @@ export class EntryMasks {
   /** Forbidden bits by level - 1. */
   readonly badLo: Int32Array;
   readonly badHi: Int32Array;
+  /** The same of L1 entries, as plain numbers for the hot path. */
+  readonly badL1Lo: number;
+  readonly badL1Hi: number;
   /** Forbidden bits of an L1 entry of a domain with I/O rights. */
   readonly ioBadL1Lo: number;
   readonly ioBadL1Hi: number;
   /** Bits whose change needs new references, by level - 1. */
   readonly significantLo: Int32Array;
   readonly significantHi: Int32Array;
+  readonly significantL1Lo: number;
+  readonly significantL1Hi: number;
 
   constructor(abi: Abi, ruleSet: RuleSet, options: HypervisorOptions) {
     const masks = ruleSet.disallowed[abi.name] ?? abi.disallowed;
     this.badLo = Int32Array.from(masks, (mask) => mask.lo);
     this.badHi = Int32Array.from(masks, (mask) => mask.hi);
     if (options.debug && abi.entryBytes === 8) this.badHi[0] = (this.badHi[0] ?? 0) | GNTTAB_HI;
+    this.badL1Lo = this.badLo[0] ?? 0;
+    this.badL1Hi = this.badHi[0] ?? 0;
     this.ioBadL1Lo = (this.badLo[0] ?? 0) & ~abi.ioAllowedL1.lo;
     this.ioBadL1Hi = (this.badHi[0] ?? 0) & ~abi.ioAllowedL1.hi;
     const free = abi.levels.map((row): FlagMask =>
@@ -28,5 +35,7 @@ export class EntryMasks {
     );
     this.significantLo = Int32Array.from(free, (mask) => ~mask.lo);
     this.significantHi = Int32Array.from(free, (mask) => ~mask.hi);
+    this.significantL1Lo = this.significantLo[0] ?? -1;
+    this.significantL1Hi = this.significantHi[0] ?? -1;
   }
 }

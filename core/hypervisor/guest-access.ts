@@ -5,13 +5,11 @@
 
 import type { Abi, Field } from '../abi/index.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
-import { highWord, lowWord } from '../units.ts';
 
 /** Whether an address may be the guest's: outside Xen's hole, canonical (facts 2.1). */
 export function isGuestAddress(abi: Abi, vaLo: number, vaHi: number): boolean {
-  if (abi.wordBytes === 4) return vaLo >>> 0 < lowWord(abi.xenHole.from) >>> 0;
-  const hi = vaHi >>> 0;
-  return hi < 0x8000 || hi > highWord(abi.xenHole.to) >>> 0;
+  const word = (abi.wordBytes === 4 ? vaLo : vaHi) >>> 0;
+  return word < abi.guestAddresses.below || word >= abi.guestAddresses.from;
 }
 
 /** The high word of `va + bytes`; the low word is `(vaLo + bytes) | 0`. */

@@ -30,6 +30,8 @@ export class Hypervisor {
   readonly options: HypervisorOptions;
   readonly ruleSet: RuleSet;
   readonly abi: Abi;
+  /** Whether page-table entries have two words. */
+  readonly wide: boolean;
   readonly memory: PhysicalMemory;
   readonly frames: FrameTable;
   readonly masks: EntryMasks;
@@ -61,6 +63,7 @@ export class Hypervisor {
     this.options = options;
     this.ruleSet = RULE_SETS[options.xen];
     this.abi = machine.abi;
+    this.wide = machine.abi.entryBytes === 8;
     this.memory = machine.memory;
     this.frames = machine.frames;
     this.masks = new EntryMasks(machine.abi, this.ruleSet, options);

@@ -95,8 +95,8 @@ function request(
   tableOwner: Domain,
   pageOwner: number,
 ): number {
-  const wide = hv.abi.entryBytes === 8;
-  const command = ptrLo & (hv.abi.entryBytes - 1);
+  const { wide } = hv;
+  const command = ptrLo & (wide ? 7 : 3);
   if (command >= hv.ruleSet.mmuUpdateCommands)
     return refuse(hv, 'mmu_update.command', { command, ptr: formatHex(joinWords(ptrLo, ptrHi)) });
   const frame = frameOfPointer(ptrLo, ptrHi, wide);
@@ -108,7 +108,7 @@ function request(
       table: frame,
       ptr: formatHex(joinWords(ptrLo, ptrHi)),
     });
-  const word = (ptrLo & 0xfff & -hv.abi.entryBytes) >>> 2;
+  const word = (ptrLo & (wide ? 0xff8 : 0xffc)) >>> 2;
   const table = mfn(frame);
   if (hv.ruleSet.updateByStoredType)
     return updateByStoredType(hv, table, word, lo, hi, tableOwner, pageOwner);
@@ -154,7 +154,7 @@ function updateByStoredType(
   pageOwner: number,
 ): number {
   const type = hv.frames.type.get(table);
-  const wide = hv.abi.entryBytes === 8;
+  const { wide } = hv;
   if (type >= PageType.l1 && type <= PageType.l4) {
     if (getPageType(hv, table, type) === 0) {
       const rc =

@@ -52,6 +52,11 @@ export class PhysicalMemory {
     this.writeSlotWord(this.slotOf(frame), word, value);
   }
 
+  /** Reads a word of a frame whose storage slot is known. */
+  readSlotWord(slot: number, word: number): number {
+    return this.arena(slot)[((slot & ARENA_FRAMES_MASK) << WORDS_SHIFT) | word] as number;
+  }
+
   /** Writes a word of a frame whose storage slot is known. */
   writeSlotWord(slot: number, word: number, value: number): void {
     const arena = this.arena(slot);
