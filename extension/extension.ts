@@ -9,7 +9,7 @@ import { MemoryPanels } from './views/memory-panel.ts';
 import { SessionTracker } from './views/session-tracker.ts';
 import { TableViews } from './views/table-views.ts';
 
-export async function activate(context: ExtensionContext): Promise<void> {
+export function activate(context: ExtensionContext): void {
   registerAdapter(context);
   registerConfigurations(context);
   registerCommands(context);
@@ -18,5 +18,5 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const memory = new MemoryPanels(context, sessions);
   tables.onShow((place) => memory.show(place));
   memory.onShow((place) => tables.show(place));
-  await startLanguageClient(context);
+  startLanguageClient(context);
 }

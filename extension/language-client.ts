@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ExtensionContext } from 'vscode';
 import { LanguageClient, TransportKind } from 'vscode-languageclient/node';
 
-export async function startLanguageClient(context: ExtensionContext): Promise<void> {
+export function startLanguageClient(context: ExtensionContext): void {
   const server = {
     module: join(context.extensionPath, 'dist', 'server.cjs'),
     transport: TransportKind.ipc,
@@ -21,6 +21,7 @@ export async function startLanguageClient(context: ExtensionContext): Promise<vo
       diagnosticCollectionName: 'xenscope',
     },
   );
-  context.subscriptions.push(client);
-  await client.start();
+  context.subscriptions.push({ dispose: () => (client.needsStop() ? client.stop() : undefined) });
+  // The client itself tells the user when the server cannot start; debugging does not need it.
+  client.start().catch(() => undefined);
 }

@@ -25,6 +25,7 @@ export function pageOf(view: ViewName, webview: Webview, context: ExtensionConte
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" nonce="${nonce}" href="${address(`${view}.css`)}" id="vscode-codicon-stylesheet">
+<style nonce="${nonce}">body { padding: 0; overflow: hidden; }</style>
 <title>${view}</title>
 </head>
 <body>

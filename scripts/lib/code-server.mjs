@@ -31,7 +31,6 @@ const settings = {
   'extensions.ignoreRecommendations': true,
   'update.showReleaseNotes': false,
   'window.confirmBeforeClose': 'never',
-  'debug.toolBarLocation': 'docked',
 };
 
 /**

@@ -15,6 +15,11 @@ export function count(n: number): string {
   return n.toLocaleString('en').replaceAll(',', '\u202f');
 }
 
+/** `1 entry`, `3 entries`. */
+export function counted(n: number, one: string, many: string): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
 /**
  * A frame number as people type it: `1f3`, `0x1f3`, `mfn 1f3`, `pfn:1f3`; frames are hexadecimal, as they are shown.
  * Null when the text is none.

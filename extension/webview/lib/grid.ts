@@ -6,7 +6,7 @@
  */
 
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
-import { styleMap } from 'lit/directives/style-map.js';
+import { cssProperties } from './css-properties.ts';
 import type { RowModel } from './rows.ts';
 import { clampOffset, isScaled, offsetOf, scrollTopOf, spacerHeight, type Extent } from './scroll.ts';
 import { gridStyles } from './styles.ts';
@@ -128,7 +128,7 @@ export class Grid<Row> extends LitElement {
       aria-rowcount=${this.model.count + 1}
       aria-colcount=${columns.length}
       aria-activedescendant=${this.active >= 0 ? `row-${this.active}` : nothing}
-      style=${styleMap({ '--tracks': tracks })}
+      ${cssProperties({ '--tracks': tracks })}
       @keydown=${this.onKey}
     >
       <div class="header" role="rowgroup">
@@ -157,7 +157,7 @@ export class Grid<Row> extends LitElement {
     return html`<div
       class="rows"
       role="presentation"
-      style=${styleMap({ height: `${spacerHeight(extent)}px` })}
+      ${cssProperties({ height: `${spacerHeight(extent)}px` })}
     >
       ${rows}
     </div>`;
@@ -171,7 +171,7 @@ export class Grid<Row> extends LitElement {
         class="row loading"
         role="row"
         aria-rowindex=${index + 2}
-        style=${styleMap(position)}
+        ${cssProperties(position)}
       ></div>`;
     }
     const look = this.view.look(row);
@@ -193,7 +193,7 @@ export class Grid<Row> extends LitElement {
       aria-expanded=${look.tree && look.tree.open !== null ? look.tree.open : nothing}
       aria-label=${look.label ?? nothing}
       data-vscode-context=${look.context ? JSON.stringify({ preventDefaultContextMenuItems: true, ...look.context }) : nothing}
-      style=${styleMap(position)}
+      ${cssProperties(position)}
       @mousedown=${() => this.activate(index)}
       @dblclick=${() => this.view.activate?.(row, index)}
     >
@@ -209,12 +209,12 @@ export class Grid<Row> extends LitElement {
   }
 
   private renderTwistie(row: Row, index: number, tree: NonNullable<RowLook['tree']>): TemplateResult {
-    const indent = styleMap({ width: `${tree.depth * 12}px` });
+    const indent = cssProperties({ width: `${tree.depth * 12}px` });
     const shape = tree.open === null ? '' : tree.open ? 'codicon-chevron-down' : 'codicon-chevron-right';
     const click = () => {
       if (tree.open !== null) this.view.toggle?.(row, index);
     };
-    return html`<i class="indent" style=${indent}></i
+    return html`<i class="indent" ${indent}></i
       ><i class="codicon twistie ${shape}" aria-hidden="true" @click=${click}></i>`;
   }
 

@@ -175,19 +175,15 @@ export const viewStyles = css`
     gap: 4px 6px;
     padding: 4px 10px 5px 12px;
   }
-  .toolbar .grow {
-    flex: 1 1 9ch;
-    min-width: 9ch;
-  }
   .toolbar vscode-single-select {
     width: auto;
-    min-width: 9.5ch;
-    flex: 0 1 auto;
+    min-width: 8ch;
+    flex: none;
   }
   .toolbar vscode-textfield {
     width: auto;
-    min-width: 12ch;
-    flex: 1 1 14ch;
+    min-width: 8ch;
+    flex: 1 1 8ch;
   }
   .toolbar vscode-checkbox {
     flex: none;

@@ -7,7 +7,7 @@ import { html, type TemplateResult } from 'lit';
 import type { CustomRequests, FrameRow, FrameType, MachineSummary } from '../../../adapter/protocol.ts';
 import type { Place } from '../messages.ts';
 import { Differences } from '../lib/differences.ts';
-import { count, frame, parseFrame } from '../lib/format.ts';
+import { count, counted, frame, parseFrame } from '../lib/format.ts';
 import type { Grid, GridView } from '../lib/grid.ts';
 import { CursorRows, cursorLimit, IndexedRows } from '../lib/rows.ts';
 import { goBox, link, View } from '../lib/view.ts';
@@ -222,10 +222,20 @@ class MachineFramesView extends View {
   private summary(): string {
     const { rows } = this;
     if (!rows) return '';
-    if (rows instanceof IndexedRows) return `${count(rows.count)} frames`;
+    if (rows instanceof IndexedRows) return counted(rows.count, 'frame', 'frames');
     if (rows.truncated)
       return `The first ${count(cursorLimit)} frames found; a narrower filter shows the rest.`;
-    return `${count(rows.count)} frames${rows.complete ? '' : ' so far'}`;
+    const total = this.knownTotal();
+    if (total !== undefined) return counted(total, 'frame', 'frames');
+    return `${counted(rows.count, 'frame', 'frames')}${rows.complete ? '' : ' so far'}`;
+  }
+
+  /** How many frames the filter finds, where that is known without looking: all frames of one domain. */
+  private knownTotal(): number | undefined {
+    const { machine, saved } = this;
+    if (!machine || saved.changed || saved.pinned || saved.type !== 'any') return undefined;
+    const owner = this.owner(machine);
+    return machine.domains.find(({ domain }) => domain === owner)?.totPages;
   }
 
   /** Makes the list that the filter asks for. */

@@ -58,7 +58,7 @@ function byteColumns(owner: ByteGridOwner): readonly Column<ByteRow>[] {
       id: 'bytes',
       title: 'Bytes',
       hint: 'Sixteen bytes; Left and Right choose a word, Enter follows it',
-      width: `${words * (3 * size - 1) + 2 * (words - 1)}ch`,
+      width: `${words * (3 * size - 1) + 2 * (words - 1) + 1}ch`,
       cell: (row) => renderWords(row, owner),
     },
     {

@@ -7,7 +7,7 @@ import { html, type TemplateResult } from 'lit';
 import type { CustomRequests, MachineSummary, P2mRow } from '../../../adapter/protocol.ts';
 import type { Place } from '../messages.ts';
 import { Differences } from '../lib/differences.ts';
-import { count, frame, parseFrame } from '../lib/format.ts';
+import { count, counted, frame, parseFrame } from '../lib/format.ts';
 import type { Grid, GridView } from '../lib/grid.ts';
 import { CursorRows, cursorLimit, IndexedRows } from '../lib/rows.ts';
 import { domainOf, domainSelect, goBox, known, link, View } from '../lib/view.ts';
@@ -173,10 +173,10 @@ class P2mMapView extends View {
     const { rows } = this;
     if (!rows) return '';
     const total = domainOf(machine, this.saved.domain)?.nrPages ?? 0;
-    if (rows instanceof IndexedRows) return `${count(rows.count)} entries`;
+    if (rows instanceof IndexedRows) return counted(rows.count, 'entry', 'entries');
     if (rows.truncated)
       return `The first ${count(cursorLimit)} entries found; a narrower filter shows the rest.`;
-    return `${count(rows.count)} of ${count(total)} entries${rows.complete ? '' : ' so far'}`;
+    return `${count(rows.count)} of ${counted(total, 'entry', 'entries')}${rows.complete ? '' : ' so far'}`;
   }
 
   private search(machine: MachineSummary): void {

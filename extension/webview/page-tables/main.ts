@@ -4,7 +4,7 @@ import { html, type TemplateResult } from 'lit';
 import type { MachineSummary } from '../../../adapter/protocol.ts';
 import type { Place } from '../messages.ts';
 import { flagSlots } from '../lib/flags.ts';
-import { frame, padded } from '../lib/format.ts';
+import { counted, frame, padded } from '../lib/format.ts';
 import type { Grid, GridView } from '../lib/grid.ts';
 import { ArrayRows } from '../lib/rows.ts';
 import { domainOf, domainSelect, goBox, known, link, View } from '../lib/view.ts';
@@ -136,7 +136,8 @@ class PageTablesView extends View {
       ></xs-grid>
       ${this.renderStatus(
         root &&
-          html`Root mfn ${frame(root.mfn)}, L${root.level}${changed > 0 ? `; ${changed} entries changed` : ''}`,
+          html`Root mfn ${frame(root.mfn)},
+          L${root.level}${changed > 0 ? `; ${counted(changed, 'entry', 'entries')} changed` : ''}`,
       )}`;
   }
 

@@ -1,0 +1,91 @@
+/** The other ways to start: run without debugging, a handler script, another ABI, the configurations offered. */
+
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { afterEach, describe, it } from 'mocha';
+import * as vscode from 'vscode';
+import { openScript, Watch } from './debuggee.ts';
+import { eventually, Screen } from './screen.ts';
+
+const screen = Screen.current;
+
+describe('launching', () => {
+  const watch = new Watch();
+
+  afterEach(async () => {
+    await watch.stop();
+    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+  });
+
+  it('runs a script without debugging, from the button in the title of the editor', async () => {
+    await openScript('page-fault.guest.c');
+    await vscode.commands.executeCommand('xenscope.run');
+    await watch.terminated();
+    equal(watch.exitCode, 0);
+  });
+
+  it('debugs a script that only defines page_fault_handler', async () => {
+    await openScript('wiki-handler.guest.c');
+    await vscode.commands.executeCommand('xenscope.debug');
+    await watch.stopped();
+    await watch.press('F5');
+    await watch.terminated();
+    equal(watch.exitCode, 0);
+  });
+
+  it('debugs the same script as a 32-bit guest, with tables of two levels', async () => {
+    const editor = await openScript('page-fault.guest.c');
+    await vscode.debug.startDebugging(undefined, {
+      type: 'xenscope',
+      request: 'launch',
+      name: 'as a 32-bit guest',
+      program: editor.document.uri.fsPath,
+      abi: 'x86_32',
+    });
+    await watch.stopped();
+    if (screen) {
+      await eventually(async () => {
+        const rows = await screen.do('rows', { view: 'page-tables' });
+        ok(rows.length > 0 && rows.every(({ cells }) => /^L[12]\[/.test(cells[0] ?? '')));
+      });
+      await screen.do('screenshot', { name: 'vscode-6-x86_32' });
+    }
+    await watch.press('F5');
+    await watch.terminated();
+    equal(watch.exitCode, 0);
+  });
+
+  it('tells in the Debug Console which attribute of a launch is wrong', async () => {
+    const editor = await openScript('page-fault.guest.c');
+    const started = await vscode.debug.startDebugging(undefined, {
+      type: 'xenscope',
+      request: 'launch',
+      name: 'with no memory',
+      program: editor.document.uri.fsPath,
+      memory: 0,
+    });
+    equal(started, false);
+  });
+
+  it('declares every launch attribute with a description', () => {
+    const { debuggers } = vscode.extensions.getExtension('xenscope.xenscope')?.packageJSON.contributes;
+    const { properties } = debuggers[0].configurationAttributes.launch;
+    const names = Object.keys(properties);
+    deepEqual(names.toSorted(), [
+      'abi',
+      'entry',
+      'fault',
+      'includePath',
+      'layout',
+      'machine',
+      'maxStatements',
+      'memory',
+      'program',
+      'role',
+      'stopOnEntry',
+      'xen',
+    ]);
+    for (const name of names) {
+      match(properties[name].description ?? properties[name].markdownDescription ?? '', /\.$/, name);
+    }
+  });
+});
