@@ -25,6 +25,10 @@ const related = (symbol: NamedSymbol): { range: SourceRange; message: string }[]
   { range: symbol.range, message: `'${symbol.name}' was declared here before.` },
 ];
 
+/** Whether a script's declaration may take the place of that one (see Checker.givesWay). */
+const overrides = (checker: Checker, earlier: NamedSymbol | undefined, range: SourceRange): boolean =>
+  earlier !== undefined && checker.givesWay(earlier.range.file, range.file);
+
 /** Reports that the name is taken. */
 function conflict(checker: Checker, range: SourceRange, earlier: NamedSymbol, name: string): void {
   const text = `'${name}' is already declared here as something else. Choose another name.`;
@@ -33,11 +37,13 @@ function conflict(checker: Checker, range: SourceRange, earlier: NamedSymbol, na
 
 export function declareTypedef(checker: Checker, name: string, type: CType, range: SourceRange): void {
   const earlier = checker.scope.symbols.get(name);
-  if (earlier !== undefined && !(earlier.kind === 'typedef' && sameType(earlier.type, type))) {
+  const isSame = earlier?.kind === 'typedef' && sameType(earlier.type, type);
+  const isOverride = !isSame && overrides(checker, earlier, range);
+  if (earlier !== undefined && !isSame && !isOverride) {
     conflict(checker, range, earlier, name);
     return;
   }
-  if (earlier === undefined) checker.scope.symbols.set(name, { kind: 'typedef', name, type, range });
+  if (!isSame) checker.scope.symbols.set(name, { kind: 'typedef', name, type, range });
 }
 
 export function declareEnumerator(
@@ -48,7 +54,7 @@ export function declareEnumerator(
   range: SourceRange,
 ): void {
   const earlier = checker.scope.symbols.get(name);
-  if (earlier !== undefined) conflict(checker, range, earlier, name);
+  if (earlier !== undefined && !overrides(checker, earlier, range)) conflict(checker, range, earlier, name);
   else checker.scope.symbols.set(name, { kind: 'enumerator', name, type, value, range });
 }
 
@@ -57,6 +63,8 @@ export interface FunctionDeclaration {
   readonly type: FunctionType;
   readonly isStatic: boolean;
   readonly noReturn: boolean;
+  /** A body follows. */
+  readonly isDefinition: boolean;
   readonly range: SourceRange;
 }
 
@@ -65,7 +73,10 @@ export function declareFunction(checker: Checker, declaration: FunctionDeclarati
   const { name, type, range } = declaration;
   const file = fileScope(checker);
   const earlier = checker.scope.symbols.get(name) ?? file.symbols.get(name);
-  if (earlier?.kind === 'function') {
+  const isSame = earlier?.kind === 'function' && sameType(earlier.type, type);
+  const isSecond = declaration.isDefinition && earlier?.kind === 'function' && earlier.body !== null;
+  const isOverride = (!isSame || isSecond) && overrides(checker, earlier, range);
+  if (earlier?.kind === 'function' && !isOverride) {
     mergeFunction(checker, earlier, declaration);
     return earlier;
   }
@@ -82,7 +93,7 @@ export function declareFunction(checker: Checker, declaration: FunctionDeclarati
     range,
     end: null,
   };
-  if (earlier !== undefined) conflict(checker, range, earlier, name);
+  if (earlier !== undefined && !isOverride) conflict(checker, range, earlier, name);
   else {
     file.symbols.set(name, symbol);
     checker.externals.push(symbol);
@@ -112,15 +123,19 @@ export function declareFileVariable(checker: Checker, declaration: VariableDecla
   const { name, type, range, storage } = declaration;
   const file = fileScope(checker);
   const earlier = file.symbols.get(name);
-  if (earlier !== undefined && earlier.kind !== 'variable') conflict(checker, range, earlier, name);
-  if (earlier?.kind === 'variable') {
+  const isSame = earlier?.kind === 'variable' && sameType(earlier.type, type);
+  const isSecond = declaration.hasInitialiser && earlier?.kind === 'variable' && earlier.initialiser !== null;
+  const isOverride = (!isSame || isSecond) && overrides(checker, earlier, range);
+  if (earlier !== undefined && earlier.kind !== 'variable' && !isOverride)
+    conflict(checker, range, earlier, name);
+  if (earlier?.kind === 'variable' && !isOverride) {
     mergeVariable(checker, earlier, declaration);
     return earlier;
   }
   const isProvided = storage === 'extern' && PROVIDED_OBJECTS.some((provided) => provided === name);
   const symbol = checker.variable(name, type, isProvided ? 'provided' : 'static', range);
   const placed = { ...symbol, owner: null, align: Math.max(symbol.align, declaration.align) };
-  if (earlier === undefined) {
+  if (earlier === undefined || isOverride) {
     file.symbols.set(name, placed);
     checker.externals.push(placed);
   }

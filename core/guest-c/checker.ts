@@ -70,8 +70,15 @@ export class Checker {
   readonly looseLocals: VariableSymbol[];
   /** In a debugger's expression: a variable kept in a register cannot be given an address any more. */
   readonly frozenStorage: boolean;
+  /** Folder of the shipped headers with its slash, '' for none. */
+  private readonly shippedRoot: string;
 
-  constructor(model: DataModel, problems: ProblemList, scope: OpenScope, frozenStorage: boolean) {
+  constructor(
+    model: DataModel,
+    problems: ProblemList,
+    scope: OpenScope,
+    options: { readonly frozenStorage: boolean; readonly shippedRoot: string },
+  ) {
     this.model = model;
     this.problems = problems;
     this.statics = [];
@@ -86,7 +93,8 @@ export class Checker {
     this.scope = scope;
     this.function = null;
     this.looseLocals = [];
-    this.frozenStorage = frozenStorage;
+    this.frozenStorage = options.frozenStorage;
+    this.shippedRoot = options.shippedRoot;
   }
 
   error(id: string, range: SourceRange, message: string): void {
@@ -115,6 +123,15 @@ export class Checker {
     if (!(parent instanceof OpenScope))
       throw new Error('Checker.closeScope: the file scope cannot be closed');
     this.scope = parent;
+  }
+
+  /**
+   * Whether a script may take a name for itself: what a shipped header declared gives way, and the header's own code goes
+   * on with its own meaning.
+   */
+  givesWay(earlierFile: string, file: string): boolean {
+    const { shippedRoot } = this;
+    return shippedRoot !== '' && earlierFile.startsWith(shippedRoot) && !file.startsWith(shippedRoot);
   }
 
   /** Notes a use of a function or object in the current function. */

@@ -45,7 +45,10 @@ export function compileUnit(
   const list = new ProblemList();
   const before = options.prelude ? [PRELUDE] : [];
   const preprocessed = preprocess(main, host, model, { before, after: options.after ?? [] }, list);
-  const checker = new Checker(model, list, new OpenScope(null, null), false);
+  const checker = new Checker(model, list, new OpenScope(null, null), {
+    frozenStorage: false,
+    shippedRoot: host.headers.root === '' ? '' : `${host.headers.root}/`,
+  });
   new Parser(checker, preprocessed.tokens).unit();
   const unit: TranslationUnit = {
     file: main.path,
@@ -78,7 +81,7 @@ export function parseExpression(text: string, scope: Scope, unit: TranslationUni
   const list = new ProblemList();
   const tokens = preprocessExpression(text, unit.macros, list);
   const inner = new OpenScope(scope, scope.owner);
-  const checker = new Checker(unit.model, list, inner, true);
+  const checker = new Checker(unit.model, list, inner, { frozenStorage: true, shippedRoot: '' });
   const expression = new Parser(checker, tokens).singleExpression();
   const usable = expression !== null && !list.hasErrors;
   return {

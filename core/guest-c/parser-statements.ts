@@ -480,6 +480,7 @@ export abstract class StatementParser extends TypeParser {
         name: name.text,
         type,
         isStatic: storage === 'static',
+        isDefinition: false,
         noReturn,
         range,
       });

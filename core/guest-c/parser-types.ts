@@ -566,7 +566,9 @@ export abstract class TypeParser extends ExpressionParser {
     if (known?.kind === 'record' && known.record.keyword === keyword && !known.record.complete) {
       if (known.record.members.length === 0) return known;
     }
-    if (known !== undefined && tag !== null) {
+    const givesWay =
+      known?.kind === 'record' && this.checker.givesWay(known.record.file, (tag ?? this.token).range.file);
+    if (known !== undefined && tag !== null && !givesWay) {
       this.checker.error('redefined', tag.range, `'${keyword} ${tag.text}' is defined a second time.`);
     }
     return this.addRecord(keyword, tag);

@@ -136,6 +136,7 @@ export class Parser extends StatementParser {
         name: name.text,
         type,
         isStatic: storage === 'static',
+        isDefinition: false,
         noReturn,
         range,
       });
@@ -172,6 +173,7 @@ export class Parser extends StatementParser {
       name: name.text,
       type,
       isStatic,
+      isDefinition: true,
       noReturn,
       range: name.range,
     });
@@ -186,7 +188,7 @@ export class Parser extends StatementParser {
     }
     symbol.type = type;
     symbol.range = name.range;
-    this.functionBody(symbol, parameters, name);
+    this.functionBody(symbol, parameters, name, specifiers.implicitInt);
   }
 
   private warnImplicitInt(name: Token): void {
@@ -226,7 +228,12 @@ export class Parser extends StatementParser {
     return { ...type, parameters: types, unprototyped: false };
   }
 
-  private functionBody(symbol: FunctionSymbol, parameters: readonly ParsedParameter[], name: Token): void {
+  private functionBody(
+    symbol: FunctionSymbol,
+    parameters: readonly ParsedParameter[],
+    name: Token,
+    implicitInt: boolean,
+  ): void {
     const state: FunctionState = {
       symbol,
       labels: new Map(),
@@ -244,7 +251,7 @@ export class Parser extends StatementParser {
     symbol.body = body;
     symbol.end = this.previous.range;
     this.checker.closeScope();
-    this.checkFunction(state, body);
+    this.checkFunction(state, body, implicitInt);
     this.checker.function = null;
     this.checker.functions.push(symbol);
   }
@@ -263,7 +270,7 @@ export class Parser extends StatementParser {
     return symbol;
   }
 
-  private checkFunction(state: FunctionState, body: BlockStatement): void {
+  private checkFunction(state: FunctionState, body: BlockStatement, implicitInt: boolean): void {
     const { symbol } = state;
     for (const { label, defined, used } of state.labels.values()) {
       if (!defined)
@@ -272,7 +279,7 @@ export class Parser extends StatementParser {
         this.checker.warning('unused-label', label.range, `The label '${label.name}' is not used.`);
     }
     const { returns } = symbol.type;
-    const mustReturn = returns.kind !== 'void' && symbol.name !== 'main' && !symbol.noReturn;
+    const mustReturn = returns.kind !== 'void' && symbol.name !== 'main' && !symbol.noReturn && !implicitInt;
     if (mustReturn && endIsReachable(body) && symbol.end !== null) {
       const text = `'${symbol.name}' can end without returning a '${typeName(returns)}'.`;
       this.checker.warning('missing-return', symbol.end, text);

@@ -54,9 +54,6 @@ export interface PreprocessedUnit {
 /** As gcc's limit on nested includes. */
 const MAX_INCLUDE_DEPTH = 200;
 
-/** Folder of the shipped headers that a compiler brings itself (`<stddef.h>`): under gcc its own are used. */
-const COMPILER_HEADERS = 'freestanding/';
-
 /**
  * Preprocesses `main`, with the shipped headers `before` in front, as by gcc's -include, and `after` behind.
  */
@@ -260,7 +257,8 @@ class Preprocessor implements TokenReader {
     const macro = this.parseDefinition(name, rest);
     if (macro === null) return;
     const earlier = this.expander.macros.get(name.text);
-    if (earlier !== undefined && !sameMacro(earlier, macro)) {
+    const isShipped = this.nameInShipped(earlier?.definition?.file.path ?? '') !== null;
+    if (earlier !== undefined && !isShipped && !sameMacro(earlier, macro)) {
       const place = earlier.definition?.range;
       this.problems.warning(
         'pp.macro-redefined',
@@ -371,7 +369,7 @@ class Preprocessor implements TokenReader {
       const file = this.read(joinPath(folder, name));
       if (file !== null) return file;
     }
-    return this.findShipped(name) ?? this.findShipped(COMPILER_HEADERS + name);
+    return this.findShipped(name);
   }
 
   private read(path: string): SourceFile | null {
