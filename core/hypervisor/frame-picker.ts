@@ -7,16 +7,19 @@ import { type Mfn, mfn } from '../units.ts';
 import type { Heap } from './heap.ts';
 import type { MemoryLayout } from './types.ts';
 
-/** Gives free frames, each once; the caller marks a frame as taken before it asks for the next. */
+/** Gives free frames, each once; it does not mark them as taken. */
 export class FramePicker {
   private readonly heap: Heap;
   private readonly scatter: ((index: number) => number) | null;
   private readonly size: number;
+  /** Whether some frames of the heap are taken already, so that each must be looked up. */
+  private readonly isPartlyTaken: boolean;
   private index = 0;
 
   constructor(heap: Heap, layout: MemoryLayout) {
     const { firstHeapFrame, maxPage } = heap.machine;
     this.heap = heap;
+    this.isPartlyTaken = heap.freeFrames !== maxPage - firstHeapFrame;
     const frames = maxPage - firstHeapFrame;
     const bits = Math.max(2, Math.ceil(Math.log2(frames)));
     this.scatter = layout.kind === 'scattered' ? permutation(bits, layout.seed) : null;
@@ -28,7 +31,7 @@ export class FramePicker {
     while (this.index < this.size) {
       const index = this.index++;
       const frame = firstHeapFrame + (this.scatter === null ? index : this.scatter(index));
-      if (frame < maxPage && this.heap.isFree(frame)) return mfn(frame);
+      if (frame < maxPage && !(this.isPartlyTaken && !this.heap.isFree(frame))) return mfn(frame);
     }
     throw new Error('frame-picker: the heap has no free frame left');
   }

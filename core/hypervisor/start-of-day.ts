@@ -89,18 +89,31 @@ function nextDomainId(hv: Hypervisor, spec: DomainSpec): DomainId {
   return domainId(id);
 }
 
-/** Frames by PFN, each owned, scrubbed and entered into the M2P. */
+const NOT_PICKED = 0xffff_ffff;
+
+/**
+ * Frames by PFN, each owned, scrubbed and entered into the M2P. The frames are picked in the order of the PFNs, and
+ * entered in their own order: for a large domain that is several times faster than going through memory at random.
+ */
 function takeFrames(hv: Hypervisor, domain: Domain, picker: FramePicker, nrPages: number): Uint32Array {
   const { frames, memory, machine } = hv;
+  const first = machine.firstHeapFrame;
   const mfns = new Uint32Array(nrPages);
+  const pfns = new Uint32Array(machine.maxPage - first).fill(NOT_PICKED);
   for (let i = 0; i < nrPages; i++) {
     const frame = picker.next();
     mfns[i] = frame;
+    pfns[frame - first] = i;
+  }
+  for (let i = 0; i < pfns.length; i++) {
+    const page = pfns[i] as number;
+    if (page === NOT_PICKED) continue;
+    const frame = mfn(first + i);
     frames.refCount.set(frame, 1);
     frames.owner.set(frame, domain.id);
     frames.flags.set(frame, FrameFlag.allocated);
     if (!memory.isUntouched(frame)) memory.fillFrame(frame, 0);
-    machine.setM2p(frame, i, 0);
+    machine.setM2p(frame, page, 0);
   }
   hv.heap.took(nrPages);
   domain.totPages = nrPages;
