@@ -6,6 +6,7 @@ import { registerCommands } from './debug/commands.ts';
 import { registerConfigurations } from './debug/configurations.ts';
 import { startLanguageClient } from './language-client.ts';
 import { MemoryPanels } from './views/memory-panel.ts';
+import { registerRowCommands } from './views/row-commands.ts';
 import { SessionTracker } from './views/session-tracker.ts';
 import { TableViews } from './views/table-views.ts';
 
@@ -18,5 +19,6 @@ export function activate(context: ExtensionContext): void {
   const memory = new MemoryPanels(context, sessions);
   tables.onShow((place) => memory.show(place));
   memory.onShow((place) => tables.show(place));
+  registerRowCommands(context, (place) => tables.show(place));
   startLanguageClient(context);
 }

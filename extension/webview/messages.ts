@@ -52,6 +52,19 @@ export type Place =
 
 export type MemoryMode = 'bytes' | 'entries';
 
+/** What VS Code hands to the commands of a row's context menu (`data-vscode-context`). */
+export interface RowContext {
+  readonly mfn?: number | undefined;
+  readonly pfn?: number | undefined;
+  readonly va?: string | undefined;
+  /** The whole row for the clipboard. */
+  readonly text: string;
+  /** Whether the frame is a page table, or the entry leads to one. */
+  readonly xenscopeIsTable: boolean;
+  readonly xenscopeHasFrame: boolean;
+  readonly xenscopeHasPfn: boolean;
+}
+
 export type RequestMessage = {
   [K in ViewRequestName]: {
     readonly kind: 'request';

@@ -189,7 +189,7 @@ export class FakeSession {
       typeCount: mine ? 1 + (mfn === 0x7f4 ? this.mapped : 0) : 0,
       refCount: mine ? 2 + (mfn === 0x7f4 ? this.mapped : 0) : 0,
       pinned: level === 4,
-      validated: level !== undefined,
+      validated: mine,
       allocated: mine,
       m2p: mine ? mfn - firstMfn : null,
       ...(level ? { role: 'boot page table' } : mfn === firstMfn ? { role: 'start_info' } : {}),

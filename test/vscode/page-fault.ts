@@ -49,7 +49,7 @@ describe('page-fault.guest.c', () => {
         frames.rows.map(({ mfn }: FrameRow) => frameName(mfn)),
       );
       deepEqual(
-        shown.slice(0, 8).map(({ cells }) => cells[2]),
+        shown.slice(0, 8).map(({ cells }) => cells[3]?.split(' ')[0]),
         frames.rows.map(({ type }: FrameRow) => (type === 'none' ? '-' : type)),
       );
     });

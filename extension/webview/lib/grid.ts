@@ -9,6 +9,7 @@ import { html, LitElement, nothing, type PropertyValues, type TemplateResult } f
 import { cssProperties } from './css-properties.ts';
 import type { RowModel } from './rows.ts';
 import { clampOffset, isScaled, offsetOf, scrollTopOf, spacerHeight, type Extent } from './scroll.ts';
+import type { RowContext } from '../messages.ts';
 import { gridStyles } from './styles.ts';
 
 export interface Column<Row> {
@@ -30,7 +31,7 @@ export interface RowLook {
   /** Position in a tree: depth from 0, and whether the row is open; null when it cannot open. */
   readonly tree?: { readonly depth: number; readonly open: boolean | null };
   /** Given to the commands of the context menu. */
-  readonly context?: object;
+  readonly context?: RowContext;
   readonly label?: string;
 }
 

@@ -9,6 +9,7 @@ import type { Place } from '../messages.ts';
 import { Differences } from '../lib/differences.ts';
 import { count, counted, frame, parseFrame } from '../lib/format.ts';
 import type { Grid, GridView } from '../lib/grid.ts';
+import { rowContext } from '../lib/row-context.ts';
 import { CursorRows, cursorLimit, IndexedRows } from '../lib/rows.ts';
 import { goBox, link, View } from '../lib/view.ts';
 
@@ -66,6 +67,14 @@ class MachineFramesView extends View {
         cell: ({ mfn }) => frame(mfn),
       },
       {
+        id: 'm2p',
+        title: 'PFN',
+        hint: 'What the machine-to-physical table says',
+        width: '7ch',
+        from: 300,
+        cell: (row) => this.renderPfn(row),
+      },
+      {
         id: 'owner',
         title: 'Owner',
         hint: 'Domain that the frame belongs to',
@@ -75,9 +84,9 @@ class MachineFramesView extends View {
       {
         id: 'type',
         title: 'Type',
-        hint: 'What the frame is used as while its type count is not zero',
+        hint: 'What the frame is used as while its type count is not zero; pin: pinned as a page table',
         width: '8ch',
-        cell: (row) => this.differences.mark(row, 'type', row.type === 'none' ? '-' : row.type),
+        cell: (row) => this.renderType(row),
       },
       {
         id: 'typeCount',
@@ -96,24 +105,6 @@ class MachineFramesView extends View {
         cell: (row) => this.differences.mark(row, 'refCount', String(row.refCount)),
       },
       {
-        id: 'state',
-        title: 'State',
-        hint: 'pin: pinned as a page table; val: validated as its type',
-        width: '7ch',
-        from: 350,
-        cell: (row) =>
-          html`${this.differences.mark(row, 'pinned', row.pinned ? 'pin' : '   ')}
-          ${this.differences.mark(row, 'validated', row.validated ? 'val' : '')}`,
-      },
-      {
-        id: 'm2p',
-        title: 'PFN',
-        hint: 'What the machine-to-physical table says',
-        width: '7ch',
-        from: 300,
-        cell: (row) => this.renderPfn(row),
-      },
-      {
         id: 'role',
         title: 'Used for',
         hint: 'What the frame is for, where the model knows',
@@ -126,13 +117,12 @@ class MachineFramesView extends View {
       changed: row.changed,
       dim: !row.allocated,
       label: describe(row),
-      context: {
-        webviewSection: 'frame',
-        xenscopeMfn: row.mfn,
-        xenscopePfn: row.m2p ?? undefined,
-        xenscopeTable: tableTypes.includes(row.type),
-        xenscopeText: describe(row),
-      },
+      context: rowContext({
+        mfn: row.mfn,
+        pfn: row.m2p ?? undefined,
+        xenscopeIsTable: tableTypes.includes(row.type),
+        text: describe(row),
+      }),
     }),
     activate: (row) => this.openMemory(row),
   };
@@ -207,6 +197,15 @@ class MachineFramesView extends View {
         ></xs-grid>`
       }
       ${this.renderStatus(this.summary())}`;
+  }
+
+  /** The type, with what is out of the ordinary: pinned, or in use without having been validated. */
+  private renderType(row: FrameRow): TemplateResult {
+    const { type, typeCount, pinned, validated } = row;
+    const halfway = typeCount > 0 && !validated;
+    return html`${this.differences.mark(row, 'type', type === 'none' ? '-' : type)}${
+      pinned ? html` ${this.differences.mark(row, 'pinned', 'pin')}` : ''
+    }${halfway ? html` <span class="mark" title="in use, not validated">…</span>` : ''}`;
   }
 
   private renderPfn(row: FrameRow): unknown {

@@ -5,6 +5,7 @@ import type { TableEntryRow } from '../../../adapter/protocol.ts';
 import { flagSlots } from '../lib/flags.ts';
 import { frame, padded } from '../lib/format.ts';
 import type { Column, GridView } from '../lib/grid.ts';
+import { rowContext } from '../lib/row-context.ts';
 import { byteChanged, rowBytes, type ByteRow } from './byte-rows.ts';
 import { rowAddress, type Space } from './location.ts';
 
@@ -30,11 +31,8 @@ export function byteGrid(owner: ByteGridOwner): GridView<ByteRow> {
     look: (row) => ({
       changed: row.bytes ? row.bytes.some((_byte, at) => byteChanged(row, at)) : false,
       dim: row.bytes === null,
-      label: `${rowAddress({ space: owner.space(), address: row.address }, owner.digits())}: ${plain(row)}`,
-      context: {
-        webviewSection: 'bytes',
-        xenscopeText: `${rowAddress({ space: owner.space(), address: row.address }, owner.digits())}: ${plain(row)}`,
-      },
+      label: describe(row, owner),
+      context: rowContext({ xenscopeIsTable: false, text: describe(row, owner) }),
     }),
     activate: (row) => owner.follow(row, owner.word()),
     sideways: (steps) => owner.moveWord(steps),
@@ -124,13 +122,12 @@ export function entryGrid(owner: EntryGridOwner): GridView<TableEntryRow> {
       changed: entry.changed,
       dim: !entry.present,
       label: `slot ${entry.slot}, entry ${entry.pte}, ${entry.flags}${entry.changed ? ', changed' : ''}`,
-      context: {
-        webviewSection: 'entry',
-        xenscopeMfn: entry.present ? entry.mfn : undefined,
-        xenscopePfn: entry.pfn ?? undefined,
-        xenscopeTable: entry.present && entry.childLevel > 0,
-        xenscopeText: `slot ${entry.slot} pte ${entry.pte} ${entry.flags}`,
-      },
+      context: rowContext({
+        mfn: entry.present ? entry.mfn : undefined,
+        pfn: entry.pfn ?? undefined,
+        xenscopeIsTable: entry.present && entry.childLevel > 0,
+        text: `slot 0x${entry.slot.toString(16)} pte ${entry.pte} ${entry.flags}`,
+      }),
     }),
     activate: (entry) => owner.follow(entry),
   };
@@ -162,6 +159,10 @@ function renderByte(row: ByteRow, at: number, last: boolean): TemplateResult {
   const tone = bytes && bytes[at] === 0 && !changed ? 'quiet' : changed ? 'was' : '';
   const before = changed && row.before ? `was ${hexByte(row.before[at] ?? 0)}` : '';
   return html`<span class=${tone} title=${before}>${text}</span>${last ? '' : ' '}`;
+}
+
+function describe(row: ByteRow, owner: ByteGridOwner): string {
+  return `${rowAddress({ space: owner.space(), address: row.address }, owner.digits())}: ${plain(row)}`;
 }
 
 function plain({ bytes }: ByteRow): string {

@@ -9,6 +9,7 @@ import type { Place } from '../messages.ts';
 import { Differences } from '../lib/differences.ts';
 import { count, counted, frame, parseFrame } from '../lib/format.ts';
 import type { Grid, GridView } from '../lib/grid.ts';
+import { rowContext } from '../lib/row-context.ts';
 import { CursorRows, cursorLimit, IndexedRows } from '../lib/rows.ts';
 import { domainOf, domainSelect, goBox, known, link, View } from '../lib/view.ts';
 
@@ -92,12 +93,12 @@ class P2mMapView extends View {
       dim: row.state === 'invalid',
       wrong: row.state === 'm2p-disagrees' || row.state === 'foreign',
       label: describe(row),
-      context: {
-        webviewSection: 'p2m',
-        xenscopeMfn: row.mfn ?? undefined,
-        xenscopePfn: row.pfn,
-        xenscopeText: describe(row),
-      },
+      context: rowContext({
+        mfn: row.mfn ?? undefined,
+        pfn: row.pfn,
+        xenscopeIsTable: false,
+        text: describe(row),
+      }),
     }),
     activate: ({ pfn }) => this.host.show({ kind: 'memory', text: `pfn:0x${pfn.toString(16)}`, as: 'bytes' }),
   };

@@ -6,6 +6,7 @@ import type { Place } from '../messages.ts';
 import { flagSlots } from '../lib/flags.ts';
 import { counted, frame, padded } from '../lib/format.ts';
 import type { Grid, GridView } from '../lib/grid.ts';
+import { rowContext } from '../lib/row-context.ts';
 import { ArrayRows } from '../lib/rows.ts';
 import { domainOf, domainSelect, goBox, known, link, View } from '../lib/view.ts';
 import { TableTree, type LoadTable, type TableLevel, type TreeRow } from './table-tree.ts';
@@ -78,14 +79,13 @@ class PageTablesView extends View {
       changed: entry.changed,
       dim: !entry.present,
       label: `L${level} slot ${entry.slot}, address ${entry.va}, mfn ${frame(entry.mfn)}, ${entry.flags}${entry.changed ? ', changed' : ''}`,
-      context: {
-        webviewSection: 'entry',
-        xenscopeMfn: entry.mfn,
-        xenscopePfn: entry.pfn ?? undefined,
-        xenscopeVa: entry.va,
-        xenscopeTable: entry.present && entry.childLevel > 0,
-        xenscopeText: `L${level}[${entry.slot}] va ${entry.va} pte ${entry.pte} mfn ${frame(entry.mfn)} ${entry.flags}`,
-      },
+      context: rowContext({
+        mfn: entry.mfn,
+        pfn: entry.pfn ?? undefined,
+        va: entry.va,
+        xenscopeIsTable: entry.present && entry.childLevel > 0,
+        text: `L${level}[0x${entry.slot.toString(16)}] va ${entry.va} pte ${entry.pte} mfn ${frame(entry.mfn)} ${entry.flags}`,
+      }),
     }),
     toggle: (row) => this.toggle(row),
     activate: (row) => (row.open === null ? this.showMemory(row.entry.va) : this.toggle(row)),

@@ -1,0 +1,11 @@
+/** What the context menu of a row is told: the places the row names, and its text. */
+
+import type { RowContext } from '../messages.ts';
+
+export function rowContext(row: Omit<RowContext, 'xenscopeHasFrame' | 'xenscopeHasPfn'>): RowContext {
+  return {
+    ...row,
+    xenscopeHasFrame: row.mfn !== undefined,
+    xenscopeHasPfn: row.pfn !== undefined,
+  };
+}
