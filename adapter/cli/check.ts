@@ -4,7 +4,6 @@ import { compileUnit } from '../../core/guest-c/front.ts';
 import type { Problem } from '../../core/guest-c/tree.ts';
 import { DATA_MODELS, type AbiName } from '../../core/guest-c/types.ts';
 import { readPrograms, recordingHost } from '../host/files.ts';
-import { shippedHeaders } from '../host/headers.ts';
 import { formatProblem, isError } from '../host/problems.ts';
 import type { CheckFlags, Output } from './cli.ts';
 
@@ -25,11 +24,7 @@ export function checkCommand(files: readonly string[], flags: CheckFlags, output
     output.err(`xenscope: ${read.error}.\n`);
     return USAGE_STATUS;
   }
-  const host = {
-    read: (path: string) => recordingHost().read(path),
-    includePaths: flags.include ?? [],
-    headers: shippedHeaders(),
-  };
+  const host = { ...recordingHost(), includePaths: flags.include ?? [] };
   const problems = read.programs.flatMap(
     (program) => compileUnit(program, host, DATA_MODELS[abi], { prelude: flags.prelude }).problems,
   );

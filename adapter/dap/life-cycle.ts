@@ -4,14 +4,14 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { Session } from '../../core/timeline/session.ts';
 import type { SessionProblem } from '../../core/timeline/types.ts';
 import { readPrograms, recordingHost } from '../host/files.ts';
-import { countErrors, formatProblem } from '../host/problems.ts';
+import { countErrors, formatProblem, isError } from '../host/problems.ts';
 import { type RequestArguments, RequestError } from './arguments.ts';
 import { readClientTraits, toClientColumn, toClientLine } from './client-traits.ts';
 import { type Context, LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
 import { Debuggee } from './debuggee.ts';
 import { EXCEPTION_FILTERS } from './exceptions.ts';
 import { endSession, startRunning } from './execution.ts';
-import { type RunAttributes, readLaunchAttributes } from './launch-attributes.ts';
+import { readLaunchAttributes } from './launch-attributes.ts';
 import { sourceOf } from './sources.ts';
 
 /** What the adapter can do; each member has a transcript test. */
@@ -123,7 +123,7 @@ function launch(context: Context, args: RequestArguments): Debuggee {
   const creation = Session.create({ ...attributes.session, programs: read.programs, host });
   if (creation.kind === 'error') throw launchError(sentenceOf(creation));
   reportProblems(context, creation.problems);
-  if (creation.kind === 'problems') throw launchError(compileFailure(attributes, creation.problems));
+  if (creation.kind === 'problems') throw launchError(compileFailure(creation.problems));
   return new Debuggee(creation.session, {
     stopOnEntry: attributes.stopOnEntry,
     noDebug: attributes.noDebug,
@@ -139,9 +139,13 @@ function sentenceOf(error: { readonly attribute: string; readonly message: strin
   return error.message.includes(error.attribute) ? error.message : `${error.attribute}: ${error.message}`;
 }
 
-function compileFailure(attributes: RunAttributes, problems: readonly SessionProblem[]): string {
-  const name = attributes.programs.length === 1 ? (attributes.programs[0] ?? '') : 'The scripts';
-  return `${name} cannot be compiled: ${countErrors(problems)}, listed in the debug console.`;
+/** The first error, and how many more there are. */
+function compileFailure(problems: readonly SessionProblem[]): string {
+  const errors = problems.filter(isError);
+  const [first] = errors;
+  if (first === undefined) return 'The script cannot be compiled.';
+  const more = errors.length === 1 ? '' : ` (${countErrors(errors)} in all, listed in the debug console)`;
+  return `${first.file}:${first.line}: ${first.message.replace(/\.$/, '')}${more}.`;
 }
 
 /** All problems of the scripts at once, each linked to its place. */

@@ -76,8 +76,8 @@ function scopesOf(debuggee: Debuggee, frame: Frame): DebugProtocol.Scope[] {
     const variablesReference = variables.add({ kind: 'json', json: call });
     scopes.push({ name: 'Hypercall', variablesReference, expensive: false });
   }
-  const startInfo = debuggee.session.evaluate('*start_info', frame, { sideEffects: 'none' });
-  if (startInfo.kind === 'value') {
+  const startInfo = debuggee.session.evaluate('start_info', frame, { sideEffects: 'none' });
+  if (startInfo.kind === 'value' && startInfo.value.namedChildren > 0) {
     const variablesReference = variables.add({ kind: 'value', value: startInfo.value, frame });
     scopes.push({ name: 'start_info', variablesReference, expensive: false });
   }

@@ -2,6 +2,7 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import type { ProgramSource, SourceHost } from '../../core/timeline/types.ts';
+import { shippedHeaders } from './headers.ts';
 
 /** A host that remembers which files were read. */
 export interface RecordingHost extends SourceHost {
@@ -13,6 +14,7 @@ export function recordingHost(): RecordingHost {
   const filesRead = new Set<string>();
   return {
     filesRead,
+    headers: shippedHeaders(),
     read(path) {
       const text = readText(path);
       if (text !== undefined) filesRead.add(path);

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import { DapClient } from '../../support/dap-client.ts';
+import { scriptFolder } from '../../support/scripts.ts';
+import { CALLS, FAULT, REFUSED } from './scripts.ts';
+
+const folder = scriptFolder();
+const calls = folder.write('calls.guest.c', CALLS.text);
+const fault = folder.write('fault.guest.c', FAULT.text);
+const refused = folder.write('refused.guest.c', REFUSED.text);
+
+/** An editor that has launched the script and stands at its first line. */
+async function atEntry(program: string): Promise<DapClient> {
+  const editor = new DapClient();
+  await editor.launch({ program }, { filters: [] });
+  await editor.stops();
+  return editor;
+}
+
+describe('line breakpoints', () => {
+  it('move to the next line with a statement and are verified', async () => {
+    const editor = await atEntry(calls);
+    const [moved, sound] = await editor.setBreakpoints(calls, [CALLS.line('empty'), CALLS.line('store')]);
+    expect(moved).toMatchObject({ verified: true, line: CALLS.line('first') });
+    expect(sound).toMatchObject({ verified: true, line: CALLS.line('store') });
+    expect(moved?.id).not.toBe(sound?.id);
+  });
+
+  it('past the end are not verified, with a reason', async () => {
+    const editor = await atEntry(calls);
+    const [breakpoint] = await editor.setBreakpoints(calls, [9999]);
+    expect(breakpoint).toMatchObject({ verified: false, message: expect.any(String) as string });
+  });
+
+  it('in a file that does not belong to the script are not verified', async () => {
+    const editor = await atEntry(calls);
+    const [breakpoint] = await editor.setBreakpoints(folder.write('other.guest.c', '\n'), [1]);
+    expect(breakpoint).toMatchObject({ verified: false });
+  });
+
+  it('name the breakpoint that was hit', async () => {
+    const editor = await atEntry(calls);
+    const [breakpoint] = await editor.setBreakpoints(calls, [CALLS.line('store')]);
+    await editor.continues();
+    expect((await editor.stops()).body.hitBreakpointIds).toEqual([breakpoint?.id]);
+  });
+
+  it('stop every time the line runs, and no more once removed', async () => {
+    const editor = await atEntry(calls);
+    await editor.setBreakpoints(calls, [CALLS.line('in twice')]);
+    for (let n = 0; n < 3; n++) {
+      await editor.continues();
+      await editor.stops();
+      expect(await editor.scope('Locals')).toMatchObject({ n: `${n}` });
+    }
+    await editor.setBreakpoints(calls, []);
+    await editor.continues();
+    await editor.told('terminated');
+  });
+
+  it('with a condition stop when it holds', async () => {
+    const editor = await atEntry(calls);
+    await editor.ask('setBreakpoints', {
+      source: { path: calls },
+      breakpoints: [{ line: CALLS.line('in twice'), condition: 'n == 3' }],
+    });
+    await editor.continues();
+    await editor.stops();
+    expect(await editor.evaluate('n')).toBe('3');
+  });
+
+  it('with a condition that does not compile are not verified, with the reason', async () => {
+    const editor = await atEntry(calls);
+    const { breakpoints } = await editor.ask('setBreakpoints', {
+      source: { path: calls },
+      breakpoints: [{ line: CALLS.line('in twice'), condition: 'n ==' }],
+    });
+    expect(breakpoints[0]).toMatchObject({ verified: false, message: expect.any(String) as string });
+  });
+
+  it('with a hit count stop at the right hit', async () => {
+    const editor = await atEntry(calls);
+    await editor.ask('setBreakpoints', {
+      source: { path: calls },
+      breakpoints: [{ line: CALLS.line('in twice'), hitCondition: '%4' }],
+    });
+    await editor.continues();
+    await editor.stops();
+    expect(await editor.evaluate('n')).toBe('3');
+    await editor.continues();
+    await editor.told('terminated');
+  });
+
+  it('with a log message print and do not stop', async () => {
+    const editor = await atEntry(calls);
+    await editor.ask('setBreakpoints', {
+      source: { path: calls },
+      breakpoints: [{ line: CALLS.line('twice returns'), logMessage: '{n} -> {result}' }],
+    });
+    await editor.continues();
+    await editor.told('terminated');
+    expect(editor.output('console')).toMatch(/^0 -> 0\n1 -> 2\n2 -> 4\n3 -> 6\n4 -> 8\n/);
+  });
+
+  it('tell the statements of a line', async () => {
+    const editor = await atEntry(calls);
+    const { breakpoints } = await editor.ask('breakpointLocations', {
+      source: { path: calls },
+      line: CALLS.line('first'),
+    });
+    expect(breakpoints).toEqual([expect.objectContaining({ line: CALLS.line('first') })]);
+  });
+
+  it('with a line that is no line are refused', async () => {
+    const editor = await atEntry(calls);
+    const args = { source: { path: calls }, breakpoints: [{ line: 'seven' }] };
+    expect(await editor.refused('setBreakpoints', args)).toMatch(/`line` must be a whole number/);
+    expect(await editor.refused('setBreakpoints', { breakpoints: [] })).toMatch(/`source` must be an object/);
+  });
+});
+
+describe('function breakpoints', () => {
+  async function setNames(editor: DapClient, ...names: string[]) {
+    const breakpoints = names.map((name) => ({ name }));
+    return (await editor.ask('setFunctionBreakpoints', { breakpoints })).breakpoints;
+  }
+
+  it('stop at the first statement of a function of the script', async () => {
+    const editor = await atEntry(calls);
+    const [breakpoint] = await setNames(editor, 'twice');
+    expect(breakpoint).toMatchObject({ verified: true });
+    await editor.continues();
+    expect(await editor.stops()).toMatchObject({ at: CALLS.at('in twice') });
+  });
+
+  it('say that a name is neither a function nor a hypercall', async () => {
+    const editor = await atEntry(calls);
+    const [breakpoint] = await setNames(editor, 'nonsense');
+    expect(breakpoint).toMatchObject({
+      verified: false,
+      message: 'No function and no hypercall is called nonsense.',
+    });
+  });
+
+  it.each(['mmu_update', 'HYPERVISOR_mmu_update', 'mmu_*'])(
+    '%s stops before the hypercall, with its arguments decoded',
+    async (name) => {
+      const editor = await atEntry(refused);
+      const [breakpoint] = await setNames(editor, name);
+      expect(breakpoint).toMatchObject({ verified: true });
+      await editor.continues();
+      const stop = await editor.stops();
+      expect(stop).toMatchObject({ reason: 'function breakpoint', at: REFUSED.at('refused') });
+      expect(stop.body.description).toMatch(/mmu_update/);
+      expect(await editor.evaluate('done')).toBe('77');
+      const scope = await editor.scope('Hypercall');
+      expect(scope).toMatchObject({ hypercall: 'mmu_update', state: 'not yet made' });
+      await editor.continues();
+      await editor.told('terminated');
+    },
+  );
+
+  it('a glob over all hypercalls stops at each one', async () => {
+    const editor = await atEntry(fault);
+    await setNames(editor, 'update_va_*');
+    const places: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      await editor.continues();
+      places.push((await editor.stops()).at);
+    }
+    expect(places).toEqual([FAULT.at('unmap'), FAULT.at('repair')]);
+  });
+});
