@@ -33,6 +33,9 @@ export interface GuestOptions extends Partial<HypervisorOptions> {
   readonly hv?: Hypervisor;
 }
 
+/** The guest kernel cannot reach its own memory: it has unmapped it. */
+export class GuestFault extends Error {}
+
 export class Guest {
   readonly hv: Hypervisor;
   readonly abi: Abi;
@@ -87,7 +90,8 @@ export class Guest {
 
   load(va: bigint, bytes: 1 | 2 | 4 | 8): bigint {
     const { mmu } = this.vcpu;
-    if (!mmu.load(lowWord(va), highWord(va), bytes)) throw new Error(`load of 0x${va.toString(16)} faults`);
+    if (!mmu.load(lowWord(va), highWord(va), bytes))
+      throw new GuestFault(`load of 0x${va.toString(16)} faults`);
     return (BigInt(mmu.hi >>> 0) << 32n) | BigInt(mmu.lo >>> 0);
   }
 
@@ -97,7 +101,7 @@ export class Guest {
   }
 
   mustStore(va: bigint, bytes: 1 | 2 | 4 | 8, value: bigint): void {
-    if (!this.store(va, bytes, value)) throw new Error(`store to 0x${va.toString(16)} faults`);
+    if (!this.store(va, bytes, value)) throw new GuestFault(`store to 0x${va.toString(16)} faults`);
   }
 
   /** Makes a hypercall and audits; the result as a signed number. */
