@@ -154,6 +154,8 @@ export function lexOne(text: string): { kind: TokenKind; text: string } | null {
   return tokens.length === 2 && only !== undefined && only.end === text.length ? only : null;
 }
 
+const COMMENT_END = /\*(?:\\\r?\n)*\//g;
+
 class Lexer {
   private readonly file: SourceFile;
   private readonly text: string;
@@ -197,8 +199,8 @@ class Lexer {
       else if (code === 10) {
         this.at++;
         this.first = true;
-      } else if (code === 47 && text.charCodeAt(this.at + 1) === 42) this.blockComment();
-      else if (code === 47 && text.charCodeAt(this.at + 1) === 47) this.lineComment();
+      } else if (code === 47 && text.charCodeAt(this.afterSplices(this.at + 1)) === 42) this.blockComment();
+      else if (code === 47 && text.charCodeAt(this.afterSplices(this.at + 1)) === 47) this.lineComment();
       else if (code === 92 && this.spliceLength(this.at) > 0) {
         this.at += this.spliceLength(this.at);
         continue;
@@ -208,12 +210,17 @@ class Lexer {
   }
 
   private blockComment(): void {
-    const close = this.text.indexOf('*/', this.at + 2);
-    if (close < 0) {
-      this.push(TokenKind.bad, '/*', this.at, this.text.length);
-      return;
-    }
-    this.at = close + 2;
+    COMMENT_END.lastIndex = this.afterSplices(this.at + 1) + 1;
+    if (COMMENT_END.test(this.text)) this.at = COMMENT_END.lastIndex;
+    else this.push(TokenKind.bad, '/*', this.at, this.text.length);
+  }
+
+  /** That offset, or the one behind the splices that stand there. */
+  private afterSplices(at: number): number {
+    let behind = at;
+    for (let length = this.spliceLength(behind); length > 0; length = this.spliceLength(behind))
+      behind += length;
+    return behind;
   }
 
   private lineComment(): void {
@@ -311,15 +318,16 @@ class Lexer {
   private punctuator(): void {
     const text = this.text;
     const start = this.at;
-    for (let length = 3; length >= 2; length--) {
-      const candidate = text.slice(start, start + length);
-      if (candidate.length === length && LONG_PUNCTUATORS.has(candidate)) {
-        this.push(TokenKind.punctuator, candidate, start, start + length);
-        return;
-      }
-    }
-    const digraph = DIGRAPHS.get(text.slice(start, start + 2));
-    if (digraph !== undefined) this.push(TokenKind.punctuator, digraph, start, start + 2);
+    const second = this.afterSplices(start + 1);
+    const third = this.afterSplices(second + 1);
+    const two = text.charAt(start) + text.charAt(second);
+    const three = two + text.charAt(third);
+    const digraph = DIGRAPHS.get(two);
+    if (three.length === 3 && LONG_PUNCTUATORS.has(three)) {
+      this.push(TokenKind.punctuator, three, start, third + 1);
+    } else if (two.length === 2 && LONG_PUNCTUATORS.has(two)) {
+      this.push(TokenKind.punctuator, two, start, second + 1);
+    } else if (digraph !== undefined) this.push(TokenKind.punctuator, digraph, start, second + 1);
     else {
       const character = text.charAt(start);
       const kind = PUNCTUATOR_CHARACTERS.includes(character) ? TokenKind.punctuator : TokenKind.bad;

@@ -31,7 +31,7 @@ export interface TokenReader {
 }
 
 /** Expanding more tokens than this is a mistake (or an attack), not a program. */
-const MAX_EXPANDED_TOKENS = 4_000_000;
+const MAX_EXPANDED_TOKENS = 1_000_000;
 const MAX_ARGUMENTS = 10_000;
 
 /** One argument of a macro call, as written and (made when first needed) expanded. */
