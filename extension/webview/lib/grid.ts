@@ -131,6 +131,7 @@ export class Grid<Row> extends LitElement {
       aria-activedescendant=${this.active >= 0 ? `row-${this.active}` : nothing}
       ${cssProperties({ '--tracks': tracks })}
       @keydown=${this.onKey}
+      @contextmenu=${this.onContextMenu}
     >
       <div class="header" role="rowgroup">
         <div class="row" role="row" aria-rowindex="1">
@@ -192,16 +193,7 @@ export class Grid<Row> extends LitElement {
       aria-selected=${isActive}
       aria-level=${look.tree ? look.tree.depth + 1 : nothing}
       aria-expanded=${look.tree && look.tree.open !== null ? look.tree.open : nothing}
-      aria-label=${look.label ?? nothing}
-      data-vscode-context=${look.context ? JSON.stringify({ preventDefaultContextMenuItems: true, ...look.context }) : nothing}
-      ${cssProperties(position)}
-      @mousedown=${() => this.activate(index)}
-      @dblclick=${() => this.view.activate?.(row, index)}
-    >
-      ${columns.map(
-        (column, at) =>
-          html`<span role="gridcell" class=${column.align ?? ''}
-            >${at === 0 && look.tree ? this.renderTwistie(row, index, look.tree) : nothing}${column.cell(
+      aria-label=${look.label ?? nothing}${column.cell(
               row,
             )}</span
           >`,
@@ -277,6 +269,19 @@ export class Grid<Row> extends LitElement {
     const unit = [1, rowHeight, this.height][event.deltaMode] ?? 1;
     this.moveTo(this.offset + event.deltaY * unit);
     this.dispatchEvent(new CustomEvent('moved'));
+  }
+
+  /**
+   * VS Code reads `data-vscode-context` from the element that the document sees, which is outside of our shadow trees.
+   * The row under the pointer has become active by the press; with the keyboard it is the active row anyway.
+   */
+  private onContextMenu(): void {
+    const row = this.model.row(this.active);
+    const context = row === undefined ? {} : this.view.look(row).context;
+    document.body.dataset['vscodeContext'] = JSON.stringify({
+      preventDefaultContextMenuItems: true,
+      ...context,
+    });
   }
 
   private onKey(event: KeyboardEvent): void {

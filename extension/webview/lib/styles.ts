@@ -75,6 +75,7 @@ export const gridStyles = css`
     right: 0;
     top: 0;
     cursor: default;
+    user-select: none;
   }
   .row > span {
     overflow: hidden;
