@@ -65,6 +65,11 @@ function foldedValue(node: Expression): bigint | null {
     if (pointer.kind !== 'constant' || index.kind !== 'constant') return null;
     return pointer.value + index.value * BigInt(scale);
   }
+  if (node.kind === 'pointerDifference') {
+    const { left, right, scale } = node;
+    if (left.kind !== 'constant' || right.kind !== 'constant') return null;
+    return (left.value - right.value) / BigInt(scale);
+  }
   if (node.kind === 'logical') return foldedLogical(node.op, node.left, node.right);
   return null;
 }

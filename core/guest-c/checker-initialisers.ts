@@ -86,6 +86,8 @@ class InitialiserBuilder {
   length: number;
   private depth: number;
   private failed: boolean;
+  /** Designators were used, so that objects may be initialised a second time. */
+  private sawDesignator: boolean;
 
   constructor(checker: Checker) {
     this.checker = checker;
@@ -93,6 +95,7 @@ class InitialiserBuilder {
     this.length = 0;
     this.depth = 0;
     this.failed = false;
+    this.sawDesignator = false;
   }
 
   /** Initialises the whole object at that offset. */
@@ -101,9 +104,20 @@ class InitialiserBuilder {
     this.depth++;
     if (parsed.kind === 'expression')
       this.fromExpression(type, parsed.operand, parsed.range, offset, bitField);
-    else if (type.kind === 'array' || type.kind === 'record') this.fromList(type, parsed, offset);
-    else this.scalarFromList(type, parsed, offset, bitField);
+    else if (type.kind === 'array' || type.kind === 'record') {
+      this.forget(type, offset);
+      this.fromList(type, parsed, offset);
+    } else this.scalarFromList(type, parsed, offset, bitField);
     this.depth--;
+  }
+
+  /** A whole object is initialised again: what its parts were given before does not count (6.7.9, 19). */
+  private forget(type: CType, offset: number): void {
+    if (!this.sawDesignator) return;
+    const end = offset + (this.checker.sizeOf(type) ?? 0);
+    const kept = this.entries.filter((entry) => entry.offset < offset || entry.offset >= end);
+    this.entries.length = 0;
+    for (const entry of kept) this.entries.push(entry);
   }
 
   private fromExpression(
@@ -290,6 +304,7 @@ class InitialiserBuilder {
     cursor: ItemCursor,
     bitField?: BitField,
   ): void {
+    this.sawDesignator = true;
     const [next, ...rest] = designators;
     if (next === undefined) {
       cursor.stripped = true;

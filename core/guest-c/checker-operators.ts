@@ -159,7 +159,14 @@ function pointerDifference(
   if (scale === null || !compatibleTargets(type.to, other))
     return badOperands(checker, '-', left, right, range);
   const long = checker.integer('long');
-  return { kind: 'pointerDifference', left, right, scale: Math.max(1, scale), type: long, range };
+  return folded(checker, {
+    kind: 'pointerDifference',
+    left,
+    right,
+    scale: Math.max(1, scale),
+    type: long,
+    range,
+  });
 }
 
 function comparison(
