@@ -3,7 +3,15 @@
  * session and a restart of VS Code, and show memory again when a session stops.
  */
 
-import { commands, EventEmitter, ViewColumn, window, type ExtensionContext, type WebviewPanel } from 'vscode';
+import {
+  commands,
+  EventEmitter,
+  Uri,
+  ViewColumn,
+  window,
+  type ExtensionContext,
+  type WebviewPanel,
+} from 'vscode';
 import type { Place } from '../webview/messages.ts';
 import { Channel } from './channel.ts';
 import { pageOf, webviewOptions } from './page.ts';
@@ -74,6 +82,7 @@ export class MemoryPanels {
 
   private adopt(panel: WebviewPanel): Channel {
     panel.webview.options = webviewOptions(this.context);
+    panel.iconPath = { light: this.icon('light'), dark: this.icon('dark') };
     const channel = new Channel(panel.webview, this.sessions, {
       show: (place) => this.show(place),
       title: (text) => (panel.title = text),
@@ -88,6 +97,10 @@ export class MemoryPanels {
     });
     panel.webview.html = pageOf('memory', panel.webview, this.context);
     return channel;
+  }
+
+  private icon(theme: 'light' | 'dark'): Uri {
+    return Uri.joinPath(this.context.extensionUri, 'media', `memory-${theme}.svg`);
   }
 
   private showVariable(context: VariableContext | undefined): void {

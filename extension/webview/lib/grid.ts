@@ -193,7 +193,15 @@ export class Grid<Row> extends LitElement {
       aria-selected=${isActive}
       aria-level=${look.tree ? look.tree.depth + 1 : nothing}
       aria-expanded=${look.tree && look.tree.open !== null ? look.tree.open : nothing}
-      aria-label=${look.label ?? nothing}${column.cell(
+      aria-label=${look.label ?? nothing}
+      ${cssProperties(position)}
+      @mousedown=${() => this.activate(index)}
+      @dblclick=${() => this.view.activate?.(row, index)}
+    >
+      ${columns.map(
+        (column, at) =>
+          html`<span role="gridcell" class=${column.align ?? ''}
+            >${at === 0 && look.tree ? this.renderTwistie(row, index, look.tree) : nothing}${column.cell(
               row,
             )}</span
           >`,
