@@ -150,7 +150,7 @@ function compare(hv: Hypervisor, count: Recount, frame: Mfn): void {
   const linear = linearCount(hv, frame);
   if (hv.ruleSet.linearTables === 'counted' && linear !== count.linear[frame])
     count.report(frame, 'linearCount', count.linear[frame] as number, linear);
-  if ((refs === 0) !== (owner === NO_OWNER))
+  if ((refs === 0) !== (owner === NO_OWNER) && !frames.hasFlag(frame, FrameFlag.xenHeap))
     count.report(frame, 'owner', refs === 0 ? 'nobody' : 'a domain', owner === NO_OWNER ? 'nobody' : owner);
 }
 
@@ -159,7 +159,7 @@ function checkTotals(hv: Hypervisor, count: Recount): void {
   const owned = new Map<number, number>();
   let used = 0;
   forEachFrame(hv, (frame) => {
-    if (frame >= machine.firstHeapFrame && frames.refCount.get(frame) !== 0) used++;
+    if (frame >= machine.firstHeapFrame && !hv.heap.isFree(frame)) used++;
     const owner = frames.owner.get(frame);
     if (owner === NO_OWNER || owner === DOMID.XEN || frames.hasFlag(frame, FrameFlag.xenHeap)) return;
     owned.set(owner, (owned.get(owner) ?? 0) + 1);

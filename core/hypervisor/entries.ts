@@ -149,7 +149,8 @@ export function modL1Entry(
     if (wide) memory.writeSlotWord(slot, word + 1, newHi);
     if (sameReferences) return 0;
   } else {
-    memory.writeSlotWord(slot, word, newLo);
+    // The old A and D are kept in an entry that is not present, too.
+    memory.writeSlotWord(slot, word, preserveAD ? newLo | (oldLo & (A | D)) : newLo);
     if (wide) memory.writeSlotWord(slot, word + 1, newHi);
   }
   putPageFromL1e(hv, oldLo, oldHi);
@@ -193,8 +194,8 @@ export function modUpperEntry(
       const rc = getPageFromUpper(hv, level, newLo, hi, table);
       if (rc !== 0) return rc;
     }
-    if (preserveAD) newLo |= oldLo & (A | D);
   }
+  if (preserveAD) newLo |= oldLo & (A | D);
   hv.memory.writeWord(table, word, newLo);
   if (wide) hv.memory.writeWord(table, word + 1, hi);
   if (!keepsReferences) putPageFromUpper(hv, level, oldLo, oldHi, table);

@@ -3,6 +3,7 @@
  * look next is a journalled word, so that a run and its repetition take the same frames.
  */
 
+import { FrameFlag } from '../machine/frames.ts';
 import type { Machine } from '../machine/machine.ts';
 import { Region } from '../state/column.ts';
 import { type Mfn, mfn } from '../units.ts';
@@ -45,7 +46,8 @@ export class Heap {
   }
 
   isFree(frame: number): boolean {
-    return this.machine.frames.refCount.get(frame) === 0;
+    const { refCount, flags } = this.machine.frames;
+    return refCount.get(frame) === 0 && (flags.get(frame) & FrameFlag.xenHeap) === 0;
   }
 
   private scan(from: number, to: number, size: number): Mfn | null {

@@ -33,7 +33,9 @@ export function getLinearPageTable(
   if ((lo & RW) !== 0) return refuse(hv, 'linear.writable', facts);
   if (frame === table) return 0;
   const frames = hv.frames;
-  if (!getPage(hv, frame, frames.owner.get(table))) return refuse(hv, 'linear.foreign', facts);
+  // The caller has found the frame to be the domain's own when it tried to take it as a table of the level below.
+  if (!getPage(hv, frame, frames.owner.get(table)))
+    throw new Error('get_linear_pagetable: the frame is foreign');
   const uses = -linearCount(hv, table);
   const own = linearCount(hv, frame);
   const isFull = counted && (-uses >= MAX_ENTRIES || -own >= MAX_USES);

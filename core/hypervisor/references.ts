@@ -59,10 +59,11 @@ export function allocatePages(hv: Hypervisor, domain: Domain, order: number): Mf
 
 function freePage(hv: Hypervisor, frame: number): void {
   const frames = hv.frames;
+  // A page of Xen's that was shared with the domain leaves it, but stays Xen's: it never enters the heap.
+  if (frames.hasFlag(mfn(frame), FrameFlag.xenHeap)) return;
   const owner = hv.machine.domain(frames.owner.get(frame) as DomainId);
   const inUse = frames.typeCount.get(frame);
   if (inUse !== 0) throw new Error(`put_page: mfn ${frame.toString(16)} freed with type count ${inUse}`);
-  const isXenHeap = frames.hasFlag(mfn(frame), FrameFlag.xenHeap);
   frames.type.set(frame, PageType.none);
   frames.flags.set(frame, 0);
   frames.linearCount.set(frame, 0);
@@ -70,5 +71,5 @@ function freePage(hv: Hypervisor, frame: number): void {
   hv.machine.invalidateM2p(mfn(frame));
   hv.heap.took(-1);
   hv.tlb.stampFrame(frame);
-  if (owner !== undefined && !isXenHeap) owner.totPages -= 1;
+  if (owner !== undefined) owner.totPages -= 1;
 }

@@ -156,16 +156,6 @@ export const entryRules = {
       'The page was pinned or linked as a table of the same level as the one that it is now linked into (PIN_L2 where PIN_L1 was meant).',
     remedy: 'For a recursive map clear RW; to link a page table, give it the type of the level below.',
   },
-  'linear.foreign': {
-    sentence:
-      'The linear entry {entry} points at mfn {frame}, which does not belong to the domain of table mfn {table}.',
-    errno: both('EINVAL'),
-    xenFunction: 'get_linear_pagetable',
-    xenPrints: null,
-    printsInRelease: false,
-    usualCause: 'A recursive map across domains.',
-    remedy: 'Linear entries may name only tables of the same domain.',
-  },
   'linear.nested': {
     sentence:
       'The linear entry {entry} would nest linear tables: mfn {table} is used by {uses} linear entries and mfn {frame} has {own} of its own.',

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { describeHypercall, describeResult } from '../../../core/hypervisor/decode.ts';
 import { ERRNO } from '../../../core/hypervisor/errno.ts';
-import { allRules } from '../../../core/hypervisor/rules.ts';
 import type { HypervisorObserver } from '../../../core/hypervisor/types.ts';
 import { A, D, P, RW, US } from '../../../core/pte.ts';
 import { DOMID, highWord, lowWord } from '../../../core/units.ts';
@@ -361,15 +360,5 @@ describe('two domains', () => {
     expect(dom0.mmuUpdate([[dom0.entryAddress(table, slot), 0n]], foreign).rc).toBe(0);
     expect(domU.counts(domU.p2m(0))).toBe('2/1 writable');
     expect(domU.readEntry(table, slot)).toBe(0n);
-  });
-});
-
-describe('the rules', () => {
-  it('each has a sentence, a cause and a remedy', () => {
-    for (const { id, rule } of allRules()) {
-      expect(rule.sentence, id).toMatch(/\.$/);
-      expect(rule.usualCause, id).toMatch(/\.$/);
-      expect(rule.remedy, id).toMatch(/\.$/);
-    }
   });
 });

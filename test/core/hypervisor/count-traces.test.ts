@@ -27,7 +27,7 @@ describe.each([
     guest = new Guest({ abi, xen });
     m = guest.fresh();
     d = guest.fresh();
-    tableSlot = slotOf(guest.abi.levels[0]!, lowWord(guest.unmapped), highWord(guest.unmapped));
+    tableSlot = slotOf(guest.row(1), lowWord(guest.unmapped), highWord(guest.unmapped));
   });
 
   const mfnOf = (page: number) => guest.p2m(page);
@@ -150,7 +150,7 @@ describe.each([
   it('D2, D3: another root is pinned and loaded, the old one unpinned and given up', () => {
     const second = guest.fresh();
     const old = guest.root;
-    const slots = guest.abi.levels[guest.abi.rootLevel - 1]!.slots;
+    const slots = guest.row(guest.abi.rootLevel).slots;
     for (let slot = 0; slot < slots; slot++) {
       const value = guest.readEntry(old, slot);
       if (value === 0n || isXenSlot(slot)) continue;
@@ -168,8 +168,8 @@ describe.each([
   });
 
   const isXenSlot = (slot: number) => {
-    const slots = guest.abi.levels[guest.abi.rootLevel - 1]!.xenSlots;
-    return slots !== null && slot >= slots.from && slot <= slots.to;
+    const { from, to } = guest.xenSlots;
+    return slot >= from && slot <= to;
   };
 
   it('F1, F2: a GDT page cannot be mapped writable', () => {

@@ -4,7 +4,7 @@
  */
 
 import { expect } from 'vitest';
-import { ABIS, type Abi } from '../../../core/abi/index.ts';
+import { ABIS, type Abi, type LevelRow } from '../../../core/abi/index.ts';
 import { DEFAULT_OPTIONS, Hypervisor } from '../../../core/hypervisor/hypervisor.ts';
 import { audit } from '../../../core/hypervisor/audit.ts';
 import type { DomainSpec, GuestImage, HypervisorOptions } from '../../../core/hypervisor/types.ts';
@@ -69,6 +69,20 @@ export class Guest {
     const root = this.vcpu.kernelRoot;
     if (root === null) throw new Error('no root');
     return root;
+  }
+
+  /** The ABI's row of a level. */
+  row(level: number): LevelRow {
+    const row = this.abi.levels[level - 1];
+    if (row === undefined) throw new Error(`no level ${level}`);
+    return row;
+  }
+
+  /** Slots of the root that belong to Xen. */
+  get xenSlots(): { readonly from: number; readonly to: number } {
+    const slots = this.row(this.abi.rootLevel).xenSlots;
+    if (slots === null) throw new Error('the root has no Xen slots');
+    return slots;
   }
 
   /** The next mapped page that the builder did not use: a PFN. */
