@@ -23,6 +23,16 @@ export interface FrameState {
   readonly allocated: boolean;
 }
 
+/** A frame that nobody owns. */
+export const FREE_FRAME: FrameState = {
+  type: 'none',
+  typeCount: 0,
+  refCount: 0,
+  pinned: false,
+  validated: false,
+  allocated: false,
+};
+
 /** Pages that hypercall arguments are put into, adjacent in virtual memory. */
 export const ARGUMENT_PAGES = 4;
 

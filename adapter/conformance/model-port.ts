@@ -18,7 +18,13 @@ import { entryFrame } from '../../core/pte.ts';
 import { type Mark, Store } from '../../core/state/store.ts';
 import { type Mfn, PAGE_SIZE, highWord, joinWords, lowWord, mfn, virtualAddress } from '../../core/units.ts';
 import { WalkRecord, entryWord, walk } from '../../core/walk.ts';
-import { ARGUMENT_PAGES, type AccessFault, type FrameState, type GuestPort } from './guest-port.ts';
+import {
+  ARGUMENT_PAGES,
+  FREE_FRAME,
+  type AccessFault,
+  type FrameState,
+  type GuestPort,
+} from './guest-port.ts';
 import type { BootTable } from './operations.ts';
 
 /** As on the machine that the oracle starts: 128 MiB, half of it the domain's. */
@@ -79,6 +85,21 @@ export class ModelPort implements GuestPort {
   /** Brings back the state after start of day; false when the journal no longer reaches it. */
   reset(): boolean {
     return this.journal.undoTo(this.fresh);
+  }
+
+  /** A point to come back to with `undoTo`. */
+  mark(): Mark {
+    return this.journal.mark();
+  }
+
+  undoTo(mark: Mark): boolean {
+    return this.journal.undoTo(mark);
+  }
+
+  /** The frame that the guest's kernel reaches at an address, and whether it may write there; null where it faults. */
+  reach(va: bigint): { readonly frame: bigint; readonly writable: boolean } | null {
+    const { end, frame, writable } = this.vcpu.mmu.probe(lowWord(va), highWord(va));
+    return end === 'page' ? { frame: BigInt(frame), writable } : null;
   }
 
   audit(): readonly AuditProblem[] {
@@ -151,12 +172,13 @@ export class ModelPort implements GuestPort {
     const at = mfn(Number(frame));
     const { frames } = this.machine;
     const refCount = frames.refCount.get(at);
+    if (refCount === 0) return FREE_FRAME;
     return {
-      type: refCount === 0 ? 'none' : frames.typeName(at),
+      type: frames.typeName(at),
       typeCount: frames.typeCount.get(at),
       refCount,
       pinned: frames.hasFlag(at, FrameFlag.pinned),
-      validated: refCount !== 0 && frames.hasFlag(at, FrameFlag.validated),
+      validated: frames.hasFlag(at, FrameFlag.validated),
       allocated: frames.hasFlag(at, FrameFlag.allocated),
     };
   }

@@ -3,7 +3,7 @@
  * guest's side of each operation (P2M edits, scratch mappings) is done here, so it is the same on every machine.
  */
 
-import type { AccessFault, FrameState, GuestPort } from './guest-port.ts';
+import { type AccessFault, FREE_FRAME, type FrameState, type GuestPort } from './guest-port.ts';
 import {
   type FrameName,
   type GrantPlace,
@@ -72,7 +72,8 @@ export class OperationRunner {
   frameState(name: FrameName): FrameState | null {
     const frame = this.frameOf(name, false);
     const last = typeof name === 'bigint' ? this.lastFrames.get(Number(name)) : undefined;
-    return this.port.frame(frame === INVALID_FRAME && last !== undefined ? last : frame);
+    if (frame !== INVALID_FRAME) return this.port.frame(frame);
+    return last === undefined ? FREE_FRAME : this.port.frame(last);
   }
 
   /** The machine frame that a name stands for: all ones when the P2M has none. */
@@ -287,18 +288,19 @@ export class OperationRunner {
     return withFrame(o.pte, this.frameOf((o.pte & FRAME_FIELD) >> 12n, false));
   }
 
-  /** A present entry with its frame named by the PFN, where the frame has one. */
+  /** A present entry with its frame named by the PFN that the M2P gives, where that is one of the domain's. */
   private named(value: bigint): bigint {
     if ((value & 1n) === 0n) return value;
     const frame = (value & FRAME_FIELD) >> 12n;
     const pfn = this.port.m2p(frame);
-    const isNamed = pfn !== null && pfn < BigInt(this.port.nrPages) && this.port.p2m(Number(pfn)) === frame;
-    return isNamed ? withFrame(value, pfn) : value;
+    return pfn !== null && pfn < BigInt(this.port.nrPages) ? withFrame(value, pfn) : value;
   }
 
+  /** Edits the P2M. A frame that gets a new name loses the names of its former lives. */
   private nameFrame(pfn: number, frame: bigint): void {
     if (pfn >= this.port.nrPages) return;
-    this.lastFrames.set(pfn, frame === INVALID_FRAME ? this.port.p2m(pfn) : frame);
+    if (frame === INVALID_FRAME) this.lastFrames.set(pfn, this.port.p2m(pfn));
+    else for (const [former, last] of this.lastFrames) if (last === frame) this.lastFrames.delete(former);
     this.port.setP2m(pfn, frame);
   }
 

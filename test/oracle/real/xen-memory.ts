@@ -4,7 +4,7 @@
  */
 
 import { PAGE_TYPE_NAMES } from '../../../core/machine/frames.ts';
-import type { FrameState } from '../../../adapter/conformance/guest-port.ts';
+import { FREE_FRAME, type FrameState } from '../../../adapter/conformance/guest-port.ts';
 import type { GuestRam } from './guest-ram.ts';
 import { type BitField, type XenLayout, fieldOf } from './layouts.ts';
 
@@ -42,7 +42,7 @@ export class XenMemory {
     const count = record.getBigUint64(layout.countInfo, true);
     const type = record.getBigUint64(layout.typeInfo, true);
     const owner = record.getUint32(layout.owner, true);
-    if (fieldOf(count, layout.state) === layout.freeState) return { ...FREE, owner: 0 };
+    if (fieldOf(count, layout.state) === layout.freeState) return { ...FREE_FRAME, partial: false, owner: 0 };
     const flag = (field: BitField): boolean => fieldOf(type, field) !== 0n;
     return {
       type: PAGE_TYPE_NAMES[Number(fieldOf(type, layout.type))] ?? 'none',
@@ -71,13 +71,3 @@ export class XenMemory {
     return base === null ? null : base + (va & OFFSET_MASK);
   }
 }
-
-const FREE = {
-  type: 'none',
-  typeCount: 0,
-  refCount: 0,
-  pinned: false,
-  validated: false,
-  allocated: false,
-  partial: false,
-} as const;
