@@ -20,7 +20,7 @@ export function callInto(context: FunctionContext, expression: CallExpression, i
 /** Calls a function that returns a record; gives the address of the object that receives it. */
 export function recordCall(context: FunctionContext, expression: CallExpression, into: Register): void {
   const offset = context.takeFrame(Math.max(context.bytesOf(expression.type), 1), 16);
-  const place: Place = { kind: 'memory', base: context.framePointer, offset };
+  const place: Place = { kind: 'memory', base: Slot.fp, offset };
   makeCall(context, expression, place);
   addressInto(context, place, into);
 }
@@ -60,7 +60,7 @@ function makeCall(context: FunctionContext, expression: CallExpression, result: 
 function passRecord(context: FunctionContext, arg: Expression, into: Register): void {
   const { top } = context;
   const offset = context.takeFrame(Math.max(context.bytesOf(arg.type), 1), 16);
-  const place: Place = { kind: 'memory', base: context.framePointer, offset };
+  const place: Place = { kind: 'memory', base: Slot.fp, offset };
   storeValue(context, whole(place), arg.type, arg);
   addressInto(context, place, into);
   context.top = top;
@@ -74,8 +74,8 @@ function storeVariadic(context: FunctionContext, args: readonly Expression[]): P
   const area = context.takeFrame(Math.max(total, wordBytes), 16);
   let offset = area;
   for (const [i, arg] of args.entries()) {
-    storeValue(context, whole({ kind: 'memory', base: context.framePointer, offset }), arg.type, arg);
+    storeValue(context, whole({ kind: 'memory', base: Slot.fp, offset }), arg.type, arg);
     offset += sizes[i] ?? 0;
   }
-  return { kind: 'memory', base: context.framePointer, offset: area };
+  return { kind: 'memory', base: Slot.fp, offset: area };
 }

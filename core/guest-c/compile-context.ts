@@ -3,14 +3,7 @@
 import { Slot } from './bytecode.ts';
 import type { Emitter, Target } from './compile-emitter.ts';
 import type { Location } from './program.ts';
-import type {
-  FunctionSymbol,
-  Label,
-  OldValueExpression,
-  Scope,
-  SourceRange,
-  VariableSymbol,
-} from './tree.ts';
+import type { FunctionSymbol, Label, Scope, SourceRange, VariableSymbol } from './tree.ts';
 import { type CType, type DataModel, sizeOf } from './types.ts';
 
 /** A register of the window, by its offset from the window's start. */
@@ -30,17 +23,20 @@ export class FunctionContext {
   readonly beginStatement: BeginStatement;
   /** Guest address of the first trap stub. */
   readonly trapStubs: bigint;
-  /** Registers that hold the frame pointer: the window's own, or another window's for the debugger. */
-  framePointer: Register = Slot.fp;
-  /** Added to the register offsets of variables: the debugger's expressions run in a window of their own. */
-  variableBase = 0;
+  /**
+   * For the debugger's expressions, which run in a window of their own: where the variables of the function that they
+   * look into are, and that function's window relative to their own.
+   */
+  outer: { readonly locations: ReadonlyMap<VariableSymbol, Location>; readonly window: Register } | null =
+    null;
   /** The register with the address for a returned record, and the one with that of the variadic arguments. */
   resultAddress: Register = -1;
   variadicArea: Register = -1;
   readonly breaks: Target[] = [];
   readonly continues: Target[] = [];
   readonly labels = new Map<Label, Target>();
-  readonly oldValues = new Map<OldValueExpression, Register>();
+  /** Old values of the updates being compiled; an `oldValue` is that of the innermost. */
+  readonly oldValues: Register[] = [];
   scope: Scope;
   /** First free register; grows and shrinks as temporaries come and go. */
   top: Register = Slot.first;

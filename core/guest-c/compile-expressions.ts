@@ -51,7 +51,7 @@ function registerOf(context: FunctionContext, expression: Expression): Register 
       return place.kind === 'register' ? place.register : null;
     }
     case 'oldValue':
-      return oldValue(context, expression);
+      return oldValue(context);
     case 'convert':
       return isFree(context, expression) ? registerOf(context, expression.operand) : null;
     default:
@@ -221,7 +221,7 @@ function compute(context: FunctionContext, expression: Expression, into: Registe
     case 'update':
       return update(context, expression, into);
     case 'oldValue':
-      return move(context, words, oldValue(context, expression), into);
+      return move(context, words, oldValue(context), into);
     case 'call':
       if (expression.type.kind === 'record') return recordCall(context, expression, into);
       return callInto(context, expression, into);
@@ -284,8 +284,8 @@ function truthInto(context: FunctionContext, expression: Expression, into: Regis
   emitter.place(end);
 }
 
-function oldValue(context: FunctionContext, expression: Expression): Register {
-  const register = expression.kind === 'oldValue' ? context.oldValues.get(expression) : undefined;
+function oldValue(context: FunctionContext): Register {
+  const register = context.oldValues.at(-1);
   if (register === undefined) throw new Error('compile.oldValue: outside its update');
   return register;
 }
@@ -387,7 +387,7 @@ function assign(context: FunctionContext, expression: AssignExpression, into: Re
 }
 
 function update(context: FunctionContext, expression: UpdateExpression, into: Register | null): void {
-  const { type, old, value, result } = expression;
+  const { type, value, result } = expression;
   const target = placeOf(context, expression.target);
   const words = context.wordsOf(type);
   if (target.place.kind === 'register') {
@@ -397,13 +397,13 @@ function update(context: FunctionContext, expression: UpdateExpression, into: Re
       kept = context.take(words);
       move(context, words, register, kept);
     }
-    context.oldValues.set(old, kept);
+    context.oldValues.push(kept);
     valueInto(context, value, register);
     if (into !== null) move(context, words, result === 'old' ? kept : register, into);
   } else {
     const before = context.take(words);
     loadInto(context, target, type, before);
-    context.oldValues.set(old, before);
+    context.oldValues.push(before);
     const after = valueOf(context, value);
     storeFrom(context, target, type, after);
     if (into !== null) {
@@ -411,7 +411,7 @@ function update(context: FunctionContext, expression: UpdateExpression, into: Re
       if (result === 'new' && target.bitField !== undefined) cutToField(context, target.bitField, type, into);
     }
   }
-  context.oldValues.delete(old);
+  context.oldValues.pop();
 }
 
 // ---- builtins ------------------------------------------------------------------------------------------------------------

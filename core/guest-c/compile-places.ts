@@ -1,6 +1,6 @@
 /** Objects: where an lvalue lies, and the loads, stores, copies and clearings of what lies there. */
 
-import { Op } from './bytecode.ts';
+import { Op, Slot } from './bytecode.ts';
 import type { FunctionContext, Register } from './compile-context.ts';
 import { valueOf, valueInto, recordAddress } from './compile-expressions.ts';
 import { constantInto } from './compile-constants.ts';
@@ -75,15 +75,18 @@ export function placeOf(context: FunctionContext, lvalue: Lvalue): Target {
 }
 
 export function variablePlace(context: FunctionContext, symbol: VariableSymbol): Place {
-  const location = context.locations.get(symbol);
+  const own = context.locations.get(symbol);
+  const outer = own === undefined ? context.outer : null;
+  const location = own ?? outer?.locations.get(symbol);
   if (location === undefined || location.kind === 'static') return { kind: 'image', symbol, offset: 0 };
+  const window = outer?.window ?? 0;
   switch (location.kind) {
     case 'register':
-      return { kind: 'register', register: location.slot + context.variableBase };
+      return { kind: 'register', register: location.slot + window };
     case 'frame':
-      return { kind: 'memory', base: context.framePointer, offset: location.offset };
+      return { kind: 'memory', base: Slot.fp + window, offset: location.offset };
     case 'indirect':
-      return { kind: 'memory', base: location.slot + context.variableBase, offset: 0 };
+      return { kind: 'memory', base: location.slot + window, offset: 0 };
   }
 }
 

@@ -41,9 +41,9 @@ export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program 
   stubs.push(emitTrapStubs(emitter, model, 1, staticNamed(unit, TRAP_HANDLERS)));
   const building = new ProgramBuilder(unit, emitter, textBase + BigInt(trapStubs * 4));
   for (const stub of stubs) building.addStub(stub);
-  for (const symbol of unit.functions) {
-    if (symbol.used || !symbol.isStatic || symbol === entry) building.addFunction(symbol);
-  }
+  // Also those that the script never calls: the debugger's user may.
+  for (const symbol of unit.functions) building.addFunction(symbol);
+  building.addMissing();
   const textInstructions = emitter.count;
   const textBytes = Math.ceil((textInstructions * 4) / PAGE_SIZE) * PAGE_SIZE;
   const scratchBase = textBytes / 4;
@@ -86,6 +86,7 @@ export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program 
     ],
     locations: building.locations,
     entryOf: building.entryOf,
+    missing: building.missingPc,
     trapStubs,
   };
 }
@@ -110,6 +111,7 @@ class ProgramBuilder {
   private readonly unit: TranslationUnit;
   private readonly emitter: Emitter;
   private readonly trapStubs: bigint;
+  missingPc = 0;
 
   constructor(unit: TranslationUnit, emitter: Emitter, trapStubs: bigint) {
     this.unit = unit;
@@ -121,10 +123,13 @@ class ProgramBuilder {
     this.functions.push({ ...stub, index: this.functions.length, symbol: null, firstStatement: -1 });
   }
 
+  /** The function's first instruction; for one that is only declared (and then never reached) one that traps. */
   entryPc(symbol: FunctionSymbol): number {
-    const pc = this.entryOf.get(symbol);
-    if (pc === undefined) throw new Error(`compile.generate: ${symbol.name} has no code`);
-    return pc;
+    return this.entryOf.get(symbol) ?? this.missingPc;
+  }
+
+  addMissing(): void {
+    this.missingPc = this.emitter.emit(Op.undefined);
   }
 
   addFunction(symbol: FunctionSymbol): void {

@@ -74,6 +74,8 @@ export interface Program {
   readonly parts: readonly { readonly name: string; readonly from: bigint; readonly to: bigint }[];
   readonly locations: ReadonlyMap<VariableSymbol, Location>;
   readonly entryOf: ReadonlyMap<FunctionSymbol, number>;
+  /** An instruction that traps, in place of functions that are only declared. */
+  readonly missing: number;
   /** First of the 256 trap stubs, TRAP_STUB_INSTRUCTIONS apart. */
   readonly trapStubs: number;
 }

@@ -12,14 +12,19 @@ import type { AccessKind, Mmu } from '../machine/mmu.ts';
 import { R } from '../machine/registers.ts';
 import { highWord, lowWord } from '../units.ts';
 import { FOREIGN, INSTRUCTION_BYTES, Op, Slot, WINDOW_MAGIC } from './bytecode.ts';
-import { STACK_BYTES, type Program, functionAt, SCRATCH_INSTRUCTIONS } from './program.ts';
+import {
+  type Program,
+  type ProgramFunction,
+  SCRATCH_INSTRUCTIONS,
+  STACK_BYTES,
+  functionAt,
+} from './program.ts';
 import { runLoop } from './vm-run.ts';
 import { buildTrapRegisters, loadTrapRegisters } from './vm-traps.ts';
 
 export const VECTOR_DIVIDE = 0;
 export const VECTOR_INVALID_OPCODE = 6;
 const VECTOR_GENERAL_PROTECTION = 13;
-const VECTOR_PAGE_FAULT = 14;
 
 /** `stepBase` that stops at each statement of the script. */
 export const EVERY_STATEMENT = 0x7fff_ffff;
@@ -59,6 +64,23 @@ export interface Activation {
   readonly foreign: boolean;
 }
 
+/** Left free below the interrupted function's stack. */
+const SCRATCH_STACK_GAP = 256;
+
+/** What a processor was doing when it was given something else to do. */
+export interface SuspendedWork {
+  readonly pc: number;
+  readonly base: number;
+  readonly spLo: number;
+  readonly spHi: number;
+  readonly resuming: boolean;
+  readonly stray: boolean;
+  readonly returnLo: number;
+  readonly returnHi: number;
+  readonly vector: number;
+  readonly status: number;
+}
+
 const FIRST_WINDOWS = 1 << 15;
 /** 64 MiB of windows: deeper than any stack that fits the guest's own pages. */
 const MAX_WINDOWS = 1 << 24;
@@ -73,8 +95,8 @@ export class Vm {
   readonly textLo: number;
   readonly textHi: number;
   readonly imageHi: number;
-  /** By statement: 1 for those of shipped headers and the library. */
-  readonly library: Uint8Array;
+  /** By statement: 1 where a step into does not stop. */
+  library: Uint8Array;
   windows = new Int32Array(FIRST_WINDOWS);
   windowLimit: number;
   pc = 0;
@@ -90,6 +112,8 @@ export class Vm {
   /** A trap raised by an operation itself; -1: the Mmu's. */
   vector = -1;
   trapVector = 0;
+  /** The trap is that of `mmu.fault`, for `Hypervisor.deliverPageFault`. */
+  trapFromMmu = false;
   /** Target of a return or call that leads nowhere, and the window that a return named. */
   returnLo = 0;
   returnHi = 0;
@@ -122,13 +146,14 @@ export class Vm {
   run(budget: number, stepBase: number): Exit {
     let total = 0;
     for (;;) {
-      const exit = this.stray ? this.raiseStray() : runLoop(this, budget - total, stepBase);
+      const exit = this.enterLoop(budget - total, stepBase);
       total += this.executed;
       const told = exit <= Exit.windows ? exit : this.settle(exit);
       if (told === null) continue;
       this.executed = total;
       if (told === Exit.fault) {
-        this.trapVector = this.vector < 0 ? this.mmu.fault.vector : this.vector;
+        this.trapFromMmu = this.vector < 0;
+        this.trapVector = this.trapFromMmu ? this.mmu.fault.vector : this.vector;
         this.vector = -1;
       }
       this.save();
@@ -168,11 +193,6 @@ export class Vm {
     if (pc >= 0 && this.code[pc * 4] === Op.enter) this.enterForeign(base, interrupted);
     else if (this.isWindow(base)) this.base = base;
     else this.vector = VECTOR_GENERAL_PROTECTION;
-  }
-
-  /** Whether the last `load` found an rbp that names no window: the processor cannot go on, #GP. */
-  get lostWindow(): boolean {
-    return this.vector >= 0;
   }
 
   /** The instruction at an address, or -1 when there is none. */
@@ -227,17 +247,58 @@ export class Vm {
     this.windows.set(words);
   }
 
-  /** The first free word above a window. */
-  windowTop(base: number): number {
-    if (!this.isWindow(base)) return this.spare;
-    const fn = this.program.functions[(this.windows[base] as number) & 0xff_ffff];
-    return base + (fn?.windowWords ?? 0);
+  /** The statement at which the processor stands. */
+  statementIndex(): number {
+    return this.program.statementOf[this.pc] ?? -1;
   }
 
-  /** Lets the scratch page be executed, or not. */
-  allowScratch(allowed: boolean): void {
-    const { textInstructions, scratchBase } = this.program;
-    this.codeLimit = allowed ? scratchBase + SCRATCH_INSTRUCTIONS : textInstructions;
+  /** The function that a window belongs to. */
+  functionOf(base: number): ProgramFunction | undefined {
+    return this.isWindow(base)
+      ? this.program.functions[(this.windows[base] as number) & 0xff_ffff]
+      : undefined;
+  }
+
+  /** The first free word above a window. */
+  windowTop(base: number): number {
+    const fn = this.functionOf(base);
+    return fn === undefined ? this.spare : base + fn.windowWords;
+  }
+
+  /**
+   * Makes the instructions on the scratch page the next to run, in a window and stack frame above all others. What the
+   * processor was doing is returned, for `endScratch`.
+   */
+  beginScratch(): SuspendedWork {
+    const { pc, base, spLo, spHi, resuming, stray, returnLo, returnHi, vector, status } = this;
+    const window = this.windowTop(base);
+    while (window >= this.windowLimit && this.growWindows());
+    this.windows.fill(0, window, window + this.margin);
+    this.codeLimit = this.program.scratchBase + SCRATCH_INSTRUCTIONS;
+    this.pc = this.program.scratchBase;
+    this.base = window;
+    this.resuming = false;
+    this.stray = false;
+    this.vector = -1;
+    this.spLo = (spLo - SCRATCH_STACK_GAP) | 0;
+    if (this.is64 && spLo >>> 0 < SCRATCH_STACK_GAP) this.spHi = (spHi - 1) | 0;
+    return { pc, base, spLo, spHi, resuming, stray, returnLo, returnHi, vector, status };
+  }
+
+  /** Goes back to what was being done; the windows below are as the scratch instructions left them. */
+  endScratch(work: SuspendedWork): void {
+    this.codeLimit = this.program.textInstructions;
+    this.pc = work.pc;
+    this.base = work.base;
+    this.spLo = work.spLo;
+    this.spHi = work.spHi;
+    this.resuming = work.resuming;
+    this.stray = work.stray;
+    this.returnLo = work.returnLo;
+    this.returnHi = work.returnHi;
+    this.vector = work.vector;
+    this.status = work.status;
+    this.save();
   }
 
   /** The functions being executed, innermost first. */
@@ -289,6 +350,13 @@ export class Vm {
     this.save();
   }
 
+  /** The loop, or what stands in its way: no instruction at rip, no window in rbp. */
+  private enterLoop(budget: number, stepBase: number): Exit {
+    if (!this.stray && this.vector < 0) return runLoop(this, budget, stepBase);
+    this.executed = 0;
+    return this.vector < 0 ? this.raiseStray() : Exit.fault;
+  }
+
   /** What the loop left: done here (null, go on), or made into an exit that is told. */
   private settle(exit: Exit): Exit | null {
     this.spare = this.windowTop(this.base);
@@ -334,7 +402,6 @@ export class Vm {
 
   /** rip is no instruction: a page fault where it may not be executed, else what stands there is no code. */
   private raiseStray(): Exit {
-    this.executed = 0;
     if (this.mmu.fetch(this.returnLo, this.returnHi)) this.vector = VECTOR_INVALID_OPCODE;
     return Exit.fault;
   }
@@ -365,6 +432,3 @@ export class Vm {
     return null;
   }
 }
-
-/** Whether a trap is the kind that `Hypervisor.deliverPageFault` takes. */
-export const isPageFault = (vector: number): boolean => vector === VECTOR_PAGE_FAULT;

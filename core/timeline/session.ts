@@ -1,6 +1,23 @@
 /**
- * One debugging session: guest scripts, the machine and hypervisor they run on, and the cursor that moves.
+ * One debugging session: guest scripts, the machine and hypervisor they run on, and the cursor that moves over their
+ * history. Architecture decisions 5 and 10; the words are in types.ts.
  */
+
+import { statementAt } from '../guest-c/program.ts';
+import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import { DEFAULT_OPTIONS } from '../hypervisor/types.ts';
+import { audit } from '../hypervisor/audit.ts';
+import type { Vm } from '../guest-c/vm.ts';
+import { Machine } from '../machine/machine.ts';
+import { Store } from '../state/store.ts';
+import { BreakpointTable } from './breakpoints.ts';
+import { Execution } from './execution.ts';
+import { Guest } from './guest.ts';
+import { byMachine, byP2m, byPageTables, readBytes, type Translate, writeBytes } from './guest-memory.ts';
+import { Inspector } from './inspector.ts';
+import { type RunOptions, readOptions } from './options.ts';
+import { Recorder } from './recorder.ts';
+import { type CompiledScript, compileScript } from './scripts.ts';
 import type {
   BreakpointPlace,
   BreakpointSpec,
@@ -22,47 +39,258 @@ import type {
   VcpuNumber,
   VcpuSummary,
 } from './types.ts';
+import { TypedValue, childrenOf } from './values.ts';
 
-export declare class Session {
-  static create(config: SessionConfig): SessionCreation;
+/** The most bytes that one answer holds. */
+const MAX_READ = 1 << 20;
+const ALL_CHILDREN = { start: 0, count: Infinity };
+
+/** A script that has become a program. */
+type Runnable = CompiledScript & { readonly program: NonNullable<CompiledScript['program']> };
+
+export class Session {
   readonly abi: 'x86_64' | 'x86_32';
   readonly xen: '4.17' | '3.0.4';
-  readonly hypercallLog: readonly HypercallRecord[];
-  readonly faultLog: readonly FaultRecord[];
+  /** What the views look at. */
+  readonly machine: Machine;
+  readonly hypervisor: Hypervisor;
+  private readonly config: SessionConfig;
+  private readonly execution: Execution;
+  private readonly inspector: Inspector;
+
+  /** Compiles the scripts and builds the machine; nothing has run yet. */
+  static create(config: SessionConfig): SessionCreation {
+    const options = readOptions(config);
+    if ('attribute' in options) return { kind: 'error', ...options };
+    const scripts = config.programs.map((source) => compileScript(source, config, options));
+    const problems = scripts.flatMap((script) => script.problems);
+    if (!scripts.every(isRunnable)) return { kind: 'problems', problems };
+    try {
+      return { kind: 'session', session: new Session(config, options, scripts), problems };
+    } catch (error) {
+      // A domain that does not fit: the builder says so in one sentence.
+      if (error instanceof Error)
+        return { kind: 'error', attribute: 'memory', message: `memory: ${error.message}.` };
+      throw error;
+    }
+  }
+
+  private constructor(config: SessionConfig, options: RunOptions, scripts: readonly Runnable[]) {
+    this.config = config;
+    this.abi = options.abi.wordBytes === 8 ? 'x86_64' : 'x86_32';
+    this.xen = options.xen;
+    const store = config.journal === false ? new Store(0) : new Store();
+    this.machine = new Machine(store, options.abi, options.machineFrames);
+    this.hypervisor = new Hypervisor(this.machine, { ...DEFAULT_OPTIONS, xen: options.xen });
+    const guests = scripts.map((script, i) => this.buildGuest(script, options, i));
+    const recorder = new Recorder(guests.length);
+    const [first] = guests;
+    if (first === undefined) throw new Error('session: no guest');
+    const breakpoints = new BreakpointTable(
+      guests.map(({ program }) => program),
+      first.placeOf,
+    );
+    this.execution = new Execution({
+      guests,
+      hypervisor: this.hypervisor,
+      recorder,
+      breakpoints,
+      maxStatements: options.maxStatements,
+      holds: (spec, guest, vm) => this.holds(spec, guest, vm),
+    });
+    this.inspector = new Inspector(this.execution, this.hypervisor);
+    this.hypervisor.observer = {
+      trapDelivered: (_, trap) => this.execution.trapDelivered(trap),
+      consoleWritten: (domain, text) => recorder.write(domain.id, text),
+    };
+    for (const guest of guests) reserveEntry(guest, breakpoints);
+  }
+
+  private buildGuest(script: Runnable, options: RunOptions, index: number): Guest {
+    const domain = this.hypervisor.createDomain({
+      memoryBytes: options.memoryBytes,
+      image: script.program.image,
+      layout: options.layout,
+      role: index === 0 ? options.role : 'domU',
+    });
+    return new Guest({
+      domain,
+      program: script.program,
+      path: this.config.programs[index]?.path ?? '',
+      entryName: script.entryName,
+      isLibrary: libraryTest(this.config),
+    });
+  }
+
+  get hypercallLog(): readonly HypercallRecord[] {
+    return this.execution.recorder.hypercalls;
+  }
+
+  get faultLog(): readonly FaultRecord[] {
+    return this.execution.recorder.faults;
+  }
+
   /** Complete lines that the guests printed. */
-  readonly console: readonly string[];
+  get console(): readonly string[] {
+    return this.execution.recorder.console;
+  }
+
   /** Statements executed so far, over all vCPUs. */
-  readonly statements: number;
+  get statements(): number {
+    return this.execution.statements;
+  }
+
   /** Null while the run can go on. */
-  readonly exit: ExitInfo | null;
+  get exit(): ExitInfo | null {
+    return this.execution.exit;
+  }
+
   /** Runs until `test` or an enabled breakpoint or filter stops it, for at most `budget` statements. */
-  run(test: StopTest, budget: number): Stop;
-  /** Runs the start of day up to the first statement of the entry function (or of a handler script's user code). */
-  runToEntry(budget: number): Stop;
-  /** Replaces all breakpoints of the kinds given. */
-  setBreakpoints(specs: readonly BreakpointSpec[]): readonly BreakpointPlace[];
-  setFilters(filters: ExceptionFilters): void;
+  run(test: StopTest, budget: number): Stop {
+    return this.execution.run(test, budget);
+  }
+
+  /** Runs the start of day up to the first statement of the entry function (or of a handler script's handler). */
+  runToEntry(budget: number): Stop {
+    return this.execution.run({ kind: 'entry' }, budget);
+  }
+
+  /** Replaces all breakpoints. */
+  setBreakpoints(specs: readonly BreakpointSpec[]): readonly BreakpointPlace[] {
+    return this.execution.breakpoints.set(specs);
+  }
+
+  setFilters(filters: ExceptionFilters): void {
+    this.execution.filters = filters;
+  }
+
   /** Statements of a file between two lines, for breakpoint locations. */
-  places(file: string, line: number, endLine: number): readonly SourcePlace[];
-  vcpus(): readonly VcpuSummary[];
-  stack(vcpu: VcpuNumber): readonly Frame[];
-  /** Variables visible in a frame: parameters and locals of the enclosing scopes, inner first; shadowed ones left out. */
-  locals(frame: Frame): readonly NamedValue[];
-  registers(frame: Frame): readonly NamedValue[];
-  /** File-scope objects of the script (not of shipped headers). */
-  globals(frame: Frame): readonly NamedValue[];
-  children(value: Value, range?: { readonly start: number; readonly count: number }): readonly NamedValue[];
-  evaluate(text: string, frame: Frame, options: { readonly sideEffects: 'none' | 'keep' }): Evaluation;
-  assign(target: string, text: string, frame: Frame): Evaluation;
-  readMemory(space: MemorySpace, vcpu: VcpuNumber, address: bigint, bytes: number): MemoryRead;
+  places(file: string, line: number, endLine: number): readonly SourcePlace[] {
+    const found = new Map<string, SourcePlace>();
+    for (const guest of this.execution.guests) {
+      for (const statement of guest.program.statements) {
+        const { range } = statement;
+        if (range.file !== file || range.line < line || range.line > endLine || statement.continued) continue;
+        found.set(`${range.line}:${range.column}`, guest.placeOf(statement));
+      }
+    }
+    return [...found.values()].sort((a, b) => a.line - b.line || a.column - b.column);
+  }
+
+  vcpus(): readonly VcpuSummary[] {
+    return this.execution.guests.flatMap((guest) =>
+      guest.vms.map((vm) => ({
+        vcpu: this.execution.numberOf(vm),
+        domain: guest.domain.id,
+        index: vm.vcpu.id,
+        program: guest.path,
+        state: this.execution.stateOf(guest, vm),
+      })),
+    );
+  }
+
+  stack(vcpu: VcpuNumber): readonly Frame[] {
+    return this.inspector.stack(vcpu);
+  }
+
+  /** Parameters and locals of the enclosing blocks, inner first; hidden ones are left out. */
+  locals(frame: Frame): readonly NamedValue[] {
+    return this.inspector.locals(frame);
+  }
+
+  registers(frame: Frame): readonly NamedValue[] {
+    return this.inspector.registers(frame);
+  }
+
+  /** File-scope objects of the script, not those of shipped headers. */
+  globals(frame: Frame): readonly NamedValue[] {
+    return this.inspector.globals(frame);
+  }
+
+  /** What a value opens to, at most 1024 at once. */
+  children(
+    value: Value,
+    range: { readonly start: number; readonly count: number } = ALL_CHILDREN,
+  ): readonly NamedValue[] {
+    return value instanceof TypedValue ? childrenOf(value, range) : [];
+  }
+
+  /** Evaluates an expression in a frame; with `none` all that it changes is taken back, hypercalls too. */
+  evaluate(text: string, frame: Frame, options: { readonly sideEffects: 'none' | 'keep' }): Evaluation {
+    return this.inspector.evaluate(text, frame, options.sideEffects);
+  }
+
+  /** Assigns to what an expression names. */
+  assign(target: string, text: string, frame: Frame): Evaluation {
+    const name = /^\s*\$\w+\s*$/.exec(target);
+    if (name !== null)
+      return { kind: 'problem', message: `${target.trim()} is a register and cannot be changed here.` };
+    return this.inspector.evaluate(`(${target}) = (${text}\n)`, frame, 'keep');
+  }
+
+  readMemory(space: MemorySpace, vcpu: VcpuNumber, address: bigint, bytes: number): MemoryRead {
+    const translate = this.translation(space, vcpu);
+    if (translate === null) return { kind: 'problem', message: `There is no vCPU ${vcpu}.` };
+    const wanted = Math.min(Math.max(Math.trunc(bytes), 0), MAX_READ);
+    const read = readBytes(this.machine, translate, address, wanted);
+    return { kind: 'bytes', bytes: read, unreadable: wanted - read.length };
+  }
+
   /** Bytes written; a problem when none could be. */
   writeMemory(
     space: MemorySpace,
     vcpu: VcpuNumber,
     address: bigint,
     bytes: Uint8Array,
-  ): number | { readonly problem: string };
-  audit(): readonly { readonly message: string }[];
-  /** Text of a shipped header, for a debugger's `source` request. */
-  librarySource(file: string): string | undefined;
+  ): number | { readonly problem: string } {
+    const translate = this.translation(space, vcpu);
+    const written = translate === null ? 0 : writeBytes(this.machine, translate, address, bytes);
+    if (written > 0 || bytes.length === 0) return written;
+    return { problem: `0x${address.toString(16)} is not mapped to memory.` };
+  }
+
+  /** Broken invariants of the model; empty when it is sound. */
+  audit(): readonly { readonly message: string }[] {
+    return audit(this.hypervisor);
+  }
+
+  /** Text of a shipped header by its path or its name below the headers' folder. */
+  librarySource(file: string): string | undefined {
+    const { files, root } = this.config.host.headers;
+    const name = file.replace(/^<(.*)>$/, '$1');
+    return (
+      files.get(name) ?? files.get(name.slice(name.startsWith(root) ? root.length : 0).replace(/^\/+/, ''))
+    );
+  }
+
+  private translation(space: MemorySpace, number: VcpuNumber): Translate | null {
+    const vcpu = this.execution.at(number)?.vm.vcpu;
+    if (space === 'mfn') return byMachine(this.machine);
+    if (vcpu === undefined) return null;
+    return space === 'va' ? byPageTables(this.machine, vcpu) : byP2m(this.machine, vcpu);
+  }
+
+  /** A condition that cannot be evaluated stops, so that its author sees it. */
+  private holds(spec: BreakpointSpec, guest: Guest, vm: Vm): boolean {
+    if (spec.condition === undefined || spec.condition.trim() === '') return true;
+    const frame = this.inspector.frameOf(guest, vm, spec.kind === 'hypercall' ? 'user' : 'innermost');
+    return frame === undefined || this.inspector.truth(spec.condition, frame) !== false;
+  }
+}
+
+const isRunnable = (script: CompiledScript): script is Runnable => script.program !== null;
+
+/** Shipped files are those below the headers' root, and those that the run makes itself. */
+function libraryTest({ host, programs }: SessionConfig): (file: string) => boolean {
+  const scripts = new Set(programs.map(({ path }) => path));
+  const { root, files } = host.headers;
+  const prefix = root === '' || root.endsWith('/') ? root : `${root}/`;
+  return (file) => !scripts.has(file) && file.startsWith(prefix) && (prefix !== '' || files.has(file));
+}
+
+function reserveEntry({ program, entryName }: Guest, breakpoints: BreakpointTable): void {
+  const fn = program.functions.find(({ name }) => name === entryName);
+  const statement = fn === undefined ? undefined : program.statements[fn.firstStatement];
+  if (statement !== undefined && statementAt(program, statement.pc) !== undefined)
+    breakpoints.reserve(program, statement.pc);
 }

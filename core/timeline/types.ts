@@ -26,9 +26,11 @@ export interface ProgramSource {
   readonly text: string;
 }
 
-/** Where `#include` finds files; headers shipped with Xenscope are answered under `<...>` names by the front end. */
+/** Where `#include` finds files: the user's by path, and the headers that ship with Xenscope. */
 export interface SourceHost {
   read(path: string): string | undefined;
+  /** `root` is the folder that the names are relative to: a shipped header's path is `root/name`. */
+  readonly headers: { readonly root: string; readonly files: ReadonlyMap<string, string> };
 }
 
 /** What a run is made from. Texts come unparsed as the user wrote them; `Session.create` checks them. */

@@ -1,0 +1,150 @@
+/**
+ * Breakpoints: lines and functions become patched instructions, hypercalls become patterns that are tried on each call
+ * about to be made.
+ */
+
+import { Op } from '../guest-c/bytecode.ts';
+import type { Program, ProgramStatement } from '../guest-c/program.ts';
+import { hypercallNames } from './hypercall-text.ts';
+import type { BreakpointPlace, BreakpointSpec, SourcePlace } from './types.ts';
+
+/** Tells where a statement is, and whether it belongs to the library. */
+export type PlaceOfStatement = (statement: ProgramStatement) => SourcePlace;
+
+type HypercallSpec = Extract<BreakpointSpec, { readonly kind: 'hypercall' }>;
+
+export class BreakpointTable {
+  private readonly programs: readonly Program[];
+  private readonly placeOf: PlaceOfStatement;
+  /** By program, by instruction: the breakpoints that stand there. */
+  private readonly standing = new Map<Program, Map<number, BreakpointSpec[]>>();
+  private readonly reserved = new Map<Program, Set<number>>();
+  private hypercalls: { readonly spec: HypercallSpec; readonly test: RegExp }[] = [];
+
+  constructor(programs: readonly Program[], placeOf: PlaceOfStatement) {
+    this.programs = programs;
+    this.placeOf = placeOf;
+  }
+
+  /** Replaces all breakpoints. */
+  set(specs: readonly BreakpointSpec[]): readonly BreakpointPlace[] {
+    this.clear();
+    return specs.map((spec) => {
+      switch (spec.kind) {
+        case 'line':
+          return this.setLine(spec);
+        case 'function':
+          return this.setFunction(spec);
+        case 'hypercall':
+          return this.setHypercall(spec);
+      }
+    });
+  }
+
+  /** The line and function breakpoints at an instruction. */
+  at(program: Program, pc: number): readonly BreakpointSpec[] {
+    return this.standing.get(program)?.get(pc) ?? [];
+  }
+
+  /** Keeps an instruction patched for good: where the user's entry function begins. */
+  reserve(program: Program, pc: number): void {
+    const reserved = this.reserved.get(program) ?? new Set<number>();
+    this.reserved.set(program, reserved.add(pc));
+    program.code[pc * 4] = Op.breakpoint;
+  }
+
+  isReserved(program: Program, pc: number): boolean {
+    return this.reserved.get(program)?.has(pc) ?? false;
+  }
+
+  get watchesHypercalls(): boolean {
+    return this.hypercalls.length > 0;
+  }
+
+  /** The hypercall breakpoints that a call meets; its names are `mmuext_op` and `mmuext_op:MMUEXT_PIN_L1_TABLE`. */
+  matching(name: string, subOperations: readonly string[]): readonly BreakpointSpec[] {
+    const names = [name, ...subOperations.map((sub) => `${name}:${sub}`)];
+    return this.hypercalls.filter(({ test }) => names.some((one) => test.test(one))).map(({ spec }) => spec);
+  }
+
+  private clear(): void {
+    for (const [program, byPc] of this.standing) {
+      for (const pc of byPc.keys()) if (!this.isReserved(program, pc)) program.code[pc * 4] = Op.stmt;
+    }
+    this.standing.clear();
+    this.hypercalls = [];
+  }
+
+  private setLine(spec: Extract<BreakpointSpec, { readonly kind: 'line' }>): BreakpointPlace {
+    let place: SourcePlace | undefined;
+    for (const program of this.programs) {
+      const statement = firstFromLine(program, spec.file, spec.line, spec.column ?? 1);
+      if (statement === undefined) continue;
+      this.patch(program, statement, spec);
+      place ??= this.placeOf(statement);
+    }
+    return placed(spec.id, place, `There is no statement in line ${spec.line} of ${spec.file} or behind it.`);
+  }
+
+  private setFunction(spec: Extract<BreakpointSpec, { readonly kind: 'function' }>): BreakpointPlace {
+    let place: SourcePlace | undefined;
+    for (const program of this.programs) {
+      const fn = program.functions.find(
+        ({ name, firstStatement }) => name === spec.name && firstStatement >= 0,
+      );
+      const statement = fn === undefined ? undefined : program.statements[fn.firstStatement];
+      if (statement === undefined) continue;
+      this.patch(program, statement, spec);
+      place ??= this.placeOf(statement);
+    }
+    return placed(spec.id, place, `No function is called ${spec.name}.`);
+  }
+
+  private setHypercall(spec: HypercallSpec): BreakpointPlace {
+    const test = patternOf(spec.pattern);
+    const known = hypercallNames().some((name) => patternOf(spec.pattern.split(':')[0] ?? '').test(name));
+    if (!known) return placed(spec.id, undefined, `No hypercall is called ${spec.pattern}.`);
+    this.hypercalls.push({ spec, test });
+    return { id: spec.id, verified: true };
+  }
+
+  private patch(program: Program, statement: ProgramStatement, spec: BreakpointSpec): void {
+    const byPc = this.standing.get(program) ?? new Map<number, BreakpointSpec[]>();
+    this.standing.set(program, byPc);
+    byPc.set(statement.pc, [...(byPc.get(statement.pc) ?? []), spec]);
+    program.code[statement.pc * 4] = Op.breakpoint;
+  }
+}
+
+function placed(id: number, place: SourcePlace | undefined, message: string): BreakpointPlace {
+  return place === undefined ? { id, verified: false, message } : { id, verified: true, place };
+}
+
+/** The first statement at or behind a place: of the nearest line that has one, the leftmost. */
+function firstFromLine(
+  program: Program,
+  file: string,
+  line: number,
+  column: number,
+): ProgramStatement | undefined {
+  let best: ProgramStatement | undefined;
+  for (const statement of program.statements) {
+    const { range } = statement;
+    const isBehind = range.line > line || (range.line === line && range.column >= column);
+    if (range.file !== file || statement.continued || !isBehind) continue;
+    if (best === undefined || isBefore(range, best.range)) best = statement;
+  }
+  return best;
+}
+
+const isBefore = (
+  x: { readonly line: number; readonly column: number },
+  y: { readonly line: number; readonly column: number },
+): boolean => x.line < y.line || (x.line === y.line && x.column < y.column);
+
+/** `mmu_update`, `HYPERVISOR_mmu_update`, `mmuext_op:MMUEXT_PIN_*`: `*` stands for any text. */
+function patternOf(pattern: string): RegExp {
+  const bare = pattern.trim().replace(/^HYPERVISOR_/, '');
+  const escaped = bare.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${escaped.join('.*')}$`);
+}

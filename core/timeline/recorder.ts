@@ -1,0 +1,96 @@
+/** What a run leaves behind for people: hypercalls, faults and console lines, each with the user's line. */
+
+import { hypercallName } from '../hypervisor/hypercalls.ts';
+import { ruleOf } from '../hypervisor/rules.ts';
+import type { Refusal } from '../hypervisor/types.ts';
+import { type DomainId, joinWords } from '../units.ts';
+import type { FaultRecord, HypercallRecord, JsonObject, RefusalRecord, SourcePlace } from './types.ts';
+
+export class Recorder {
+  readonly hypercalls: HypercallRecord[] = [];
+  readonly faults: FaultRecord[] = [];
+  readonly console: string[] = [];
+  private readonly partial = new Map<DomainId, string>();
+  private readonly severalDomains: boolean;
+
+  constructor(domains: number) {
+    this.severalDomains = domains > 1;
+  }
+
+  hypercall(made: {
+    readonly domain: number;
+    readonly vcpu: number;
+    readonly nr: number;
+    readonly place: SourcePlace | null;
+    readonly args: JsonObject;
+    /** The result register as words; sign-extended from 32 bits. */
+    readonly rcLo: number;
+    readonly rcHi: number;
+    readonly done: number | null;
+    readonly refusal: Refusal | null;
+    readonly checks: readonly string[];
+  }): HypercallRecord {
+    const record: HypercallRecord = {
+      seq: this.hypercalls.length + 1,
+      domain: made.domain,
+      vcpu: made.vcpu,
+      name: hypercallName(made.nr),
+      file: made.place?.file ?? null,
+      line: made.place?.line ?? null,
+      args: made.args,
+      rc: resultOf(made.rcLo, made.rcHi),
+      done: made.done,
+      refusal: made.refusal === null ? null : refusalRecord(made.refusal),
+      checks: made.checks,
+    };
+    this.hypercalls.push(record);
+    return record;
+  }
+
+  fault(record: Omit<FaultRecord, 'seq'>): FaultRecord {
+    const numbered = { seq: this.faults.length + 1, ...record };
+    this.faults.push(numbered);
+    return numbered;
+  }
+
+  /** Text of a domain's console: complete lines are kept, the rest waits for its end. */
+  write(domain: DomainId, text: string): void {
+    const lines = ((this.partial.get(domain) ?? '') + text).split('\n');
+    this.partial.set(domain, lines.pop() ?? '');
+    for (const line of lines) this.console.push(this.tagged(domain, line));
+  }
+
+  /** Ends lines that were begun: the run is over. */
+  flush(): void {
+    for (const [domain, text] of this.partial) {
+      if (text !== '') this.console.push(this.tagged(domain, text));
+    }
+    this.partial.clear();
+  }
+
+  private tagged(domain: DomainId, line: string): string {
+    const bare = line.replace(/\r$/, '');
+    return this.severalDomains ? `(d${domain}) ${bare}` : bare;
+  }
+}
+
+function resultOf(lo: number, hi: number): number | string {
+  if (hi === lo >> 31) return lo;
+  const value = BigInt.asIntN(64, joinWords(lo, hi));
+  const isSafe = value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER);
+  return isSafe ? Number(value) : `0x${BigInt.asUintN(64, value).toString(16)}`;
+}
+
+function refusalRecord(refusal: Refusal): RefusalRecord {
+  return {
+    rule: refusal.rule,
+    errno: refusal.errno,
+    message: refusal.message,
+    xenFunction: ruleOf(refusal.rule).xenFunction,
+    xenPrints: refusal.xenPrints ?? '',
+    xenPrintsInRelease: refusal.xenPrintsInRelease,
+    usualCause: refusal.usualCause,
+    remedy: refusal.remedy,
+    evidence: refusal.evidence,
+  };
+}
