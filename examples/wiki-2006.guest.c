@@ -10,7 +10,6 @@
  * address lies in the kernel's own part of the address space, beyond the bootstrap mapping.
  *
  * What to watch: run it, and the debugger stops at each refused hypercall. Read the explanation before you go on.
- * Two attempts are refused by nobody: they are the dangerous ones.
  */
 
 #include <xenscope.h>

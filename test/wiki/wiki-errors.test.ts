@@ -127,7 +127,7 @@ for (const abi of BOTH) {
         struct mmu_update request = { .ptr = 0, .val = 0 };
         return HYPERVISOR_mmu_update(&request, 1, NULL, 1) == -ESRCH ? 0 : 1;`);
       expect(wrong.exit).toMatchObject({ status: 0 });
-      expect(rules(wrong)).toEqual(['mmu_update.requests', 'foreign.self-by-number']);
+      expect(rules(wrong)).toEqual(['mmu_update.requests', 'foreign.own-id']);
     });
 
     it('W9: the page table page is an L1; pinning it as an L2 is refused once it is linked', () => {

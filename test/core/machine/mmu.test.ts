@@ -93,7 +93,7 @@ for (const abi of [ABIS.x86_64, ABIS.x86_32]) {
 
     it('faults with the error code of the access: not present, write to read-only', () => {
       expect(vcpu.mmu.load(lo, hi, 1)).toBe(false);
-      expect(vcpu.mmu.fault).toEqual({ vector: 14, vaLo: lo, vaHi: hi, errorCode: 0 });
+      expect(vcpu.mmu.fault).toMatchObject({ vector: 14, vaLo: lo, vaHi: hi, errorCode: 0 });
       map(VA, P | US);
       expect(vcpu.mmu.store(lo, hi, 1, 0, 0)).toBe(false);
       expect(vcpu.mmu.fault.errorCode).toBe(3);
