@@ -21,18 +21,18 @@ export const MMU_MACHPHYS_UPDATE = 1;
 export const MMU_PT_UPDATE_PRESERVE_AD = 2;
 export const MMU_PT_UPDATE_NO_TRANSLATE = 3;
 /** In `count`: the call continues an earlier one, of which *pdone requests are done. */
-export const MMU_UPDATE_PREEMPTED = 0x8000_0000;
+export const MMU_UPDATE_PREEMPTED = 1 << 31;
 export const REQUEST_BYTES = 16;
 const HIGH_FRAME_WEIGHT = 0x10_0000;
 
 export function mmuUpdate(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const listLo = args[0] as number;
   const listHi = args[1] as number;
-  let count = (args[2] as number) >>> 0;
   const foreign = args[6] as number;
-  if (count === MMU_UPDATE_PREEMPTED && isNull(listLo, listHi)) return foreign | 0;
-  const before = count >= MMU_UPDATE_PREEMPTED ? readDone(vcpu, args) : 0;
-  count = count % MMU_UPDATE_PREEMPTED;
+  const count = (args[2] as number) & ~MMU_UPDATE_PREEMPTED;
+  const continues = ((args[2] as number) & MMU_UPDATE_PREEMPTED) !== 0;
+  if (continues && count === 0 && isNull(listLo, listHi)) return foreign | 0;
+  const before = continues ? readDone(vcpu, args) : 0;
   hv.done = 0;
   const { entryErrorsWriteDone, foreignTableOwner } = hv.ruleSet;
   if (!entryErrorsWriteDone && !isGuestAddress(hv.abi, listLo, listHi)) return refuseList(hv, args, count, 0);

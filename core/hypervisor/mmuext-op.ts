@@ -60,10 +60,10 @@ export function mmuextOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const listLo = args[0] as number;
   const listHi = args[1] as number;
   const foreign = args[6] as number;
-  let count = (args[2] as number) >>> 0;
-  if (count === MMU_UPDATE_PREEMPTED && isNull(listLo, listHi)) return foreign | 0;
-  const before = count >= MMU_UPDATE_PREEMPTED ? readDone(vcpu, args) : 0;
-  count = count % MMU_UPDATE_PREEMPTED;
+  const count = (args[2] as number) & ~MMU_UPDATE_PREEMPTED;
+  const continues = ((args[2] as number) & MMU_UPDATE_PREEMPTED) !== 0;
+  if (continues && count === 0 && isNull(listLo, listHi)) return foreign | 0;
+  const before = continues ? readDone(vcpu, args) : 0;
   hv.done = 0;
   const early = entryChecks(hv, vcpu, args, count);
   if (early < 0) {

@@ -115,7 +115,8 @@ export class Store {
     const id = this.chunks.length;
     this.chunks.push(chunk);
     this.chunkOwners.push({ name, firstIndex });
-    return (COLUMN_SPACE | (id << CHUNK_SHIFT)) >>> 0;
+    // Signed, so that it stays a small integer in the engine; the journal keeps it unsigned.
+    return COLUMN_SPACE | (id << CHUNK_SHIFT);
   }
 
   private write(cell: number, word: number): void {
