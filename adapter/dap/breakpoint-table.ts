@@ -4,7 +4,7 @@
  */
 
 import type { Session } from '../../core/timeline/session.ts';
-import type { BreakpointPlace, BreakpointSpec, Stop } from '../../core/timeline/types.ts';
+import type { BreakpointPlace, BreakpointSpec, Frame, Stop } from '../../core/timeline/types.ts';
 import { type LogMessage, formatLog, parseLogMessage } from './log-message.ts';
 import { type HitTest, parseHitCondition } from './hit-condition.ts';
 
@@ -79,12 +79,24 @@ export class Breakpoints {
     const hit = this.entries().filter((entry) => entry.specs.some(({ id }) => stop.ids.includes(id)));
     for (const entry of hit) entry.hits++;
     const due = hit.filter((entry) => entry.hitTest === null || entry.hitTest(entry.hits));
+    const stopping = due.filter(({ log }) => log === null);
     const frame = this.session.stack(stop.vcpu)[0];
     return {
-      stop: due.some((entry) => entry.log === null),
-      ids: due.filter((entry) => entry.log === null).map(({ id }) => id),
-      log: due.flatMap(({ log }) => (log === null ? [] : [formatLog(log, this.session, frame)])),
+      stop: stopping.length > 0,
+      ids: stopping.map(({ id }) => id),
+      log: [
+        ...due.flatMap(({ log }) => (log === null ? [] : [formatLog(log, this.session, frame)])),
+        ...stopping.flatMap(({ wanted }) => this.conditionProblem(wanted.condition, frame)),
+      ],
     };
+  }
+
+  /** The core stops at a condition that cannot be evaluated; its author is told why. */
+  private conditionProblem(condition: string | undefined, frame: Frame | undefined): string[] {
+    if (condition === undefined || frame === undefined) return [];
+    const result = this.session.evaluate(condition, frame, { sideEffects: 'none' });
+    if (result.kind === 'value') return [];
+    return [`The breakpoint's condition \`${condition}\` cannot be evaluated: ${result.message}`];
   }
 
   private replace(group: string | typeof NAMES, wanted: readonly WantedBreakpoint[]): SetBreakpoint[] {

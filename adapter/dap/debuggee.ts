@@ -152,7 +152,7 @@ export class Debuggee {
       if (stop.kind === 'exited') return { kind: 'exited', exit: stop.exit };
       if (stop.kind === 'budget') {
         if (wish === 'pause') return this.stand({ kind: 'pause', vcpu: this.runningVcpu() }, []);
-      } else {
+      } else if (!this.options.noDebug || !isBreakpoint(stop)) {
         const verdict = this.breakpoints.judge(stop);
         this.log.push(...verdict.log);
         if (verdict.stop) return this.stand(stop.kind === 'step' ? stepped(stop.vcpu) : stop, verdict.ids);
@@ -179,3 +179,5 @@ export class Debuggee {
     return (vcpus.find(({ state }) => state === 'running') ?? vcpus[0])?.vcpu ?? 0;
   }
 }
+
+const isBreakpoint = (stop: Stop): boolean => stop.kind === 'breakpoint' || stop.kind === 'hypercall';

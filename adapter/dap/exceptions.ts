@@ -36,7 +36,8 @@ export const EXCEPTION_FILTERS: readonly FilterRow[] = [
   {
     filter: 'fault',
     label: 'Page fault delivered',
-    description: "Stops at the first statement of the guest's handler when Xen delivers a fault.",
+    description:
+      'Stops where the guest faulted when Xen delivers the fault; the next step enters its handler.',
     isDefault: false,
   },
 ];
@@ -118,7 +119,10 @@ function describeRefused(record: HypercallRecord): ExceptionInfo {
 
 /** The whole story of a refusal, a paragraph a line. */
 function explainRefusal(record: HypercallRecord, refusal: RefusalRecord): string {
-  const evidence = Object.entries(refusal.evidence).map(([name, value]) => `${name} = ${plain(value)}`);
+  // Words are in the message already; frames, entries and counts are what one compares.
+  const evidence = Object.entries(refusal.evidence)
+    .filter(([name, value]) => name !== 'errno' && !/\s/.test(plain(value)))
+    .map(([name, value]) => `${name} = ${plain(value)}`);
   const done = record.done === null ? [] : [`Requests completed before it: ${record.done}.`];
   return [
     `HYPERVISOR_${record.name} returned ${record.rc} (-${refusal.errno}).`,

@@ -93,10 +93,12 @@ function tellResult(context: Context, debuggee: Debuggee, result: RunResult): vo
   if (result.kind === 'abandoned' || context.life.kind !== 'running' || context.life.debuggee !== debuggee)
     return;
   if (result.kind === 'exited') {
+    sendOutput(context, debuggee);
     tellExit(context, result.exit);
     endSession(context, debuggee);
     return;
   }
+  sendOutput(context, debuggee);
   context.life = { kind: 'stopped', debuggee };
   context.sendEvent('stopped', stoppedBody(debuggee, result.standing));
   context.sendEvent('xenscope/stateChanged', { stop: debuggee.stops });

@@ -68,13 +68,15 @@ describe('line breakpoints', () => {
     expect(await editor.evaluate('n')).toBe('3');
   });
 
-  it('with a condition that does not compile are not verified, with the reason', async () => {
+  it('with a condition that cannot be evaluated stop and say why', async () => {
     const editor = await atEntry(calls);
-    const { breakpoints } = await editor.ask('setBreakpoints', {
+    await editor.ask('setBreakpoints', {
       source: { path: calls },
       breakpoints: [{ line: CALLS.line('in twice'), condition: 'n ==' }],
     });
-    expect(breakpoints[0]).toMatchObject({ verified: false, message: expect.any(String) as string });
+    await editor.continues();
+    expect(await editor.stops()).toMatchObject({ at: CALLS.at('in twice') });
+    expect(editor.output('console')).toMatch(/condition `n ==` cannot be evaluated: /);
   });
 
   it('with a hit count stop at the right hit', async () => {
@@ -151,7 +153,7 @@ describe('function breakpoints', () => {
       const stop = await editor.stops();
       expect(stop).toMatchObject({ reason: 'function breakpoint', at: REFUSED.at('refused') });
       expect(stop.body.description).toMatch(/mmu_update/);
-      expect(await editor.evaluate('done')).toBe('77');
+      expect(await editor.evaluate('done')).toMatch(/^77\b/);
       const scope = await editor.scope('Hypercall');
       expect(scope).toMatchObject({ hypercall: 'mmu_update', state: 'not yet made' });
       await editor.continues();

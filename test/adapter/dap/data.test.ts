@@ -132,7 +132,12 @@ describe('evaluate', () => {
     expect(await editor.evaluate('sizeof(struct point)')).toMatch(/\b8\b/);
   });
 
-  it.each(['', '1 +', 'absent', '*(int *)0', 'sum ='])('"%s" gets one sentence', async (expression) => {
+  it('says in the value that an address cannot be read', async () => {
+    const editor = await standsAt('store');
+    expect(await editor.evaluate('*(int *)0')).toBe('<cannot read 4 bytes at 0x0>');
+  });
+
+  it.each(['', '1 +', 'absent', 'sum ='])('"%s" gets one sentence', async (expression) => {
     const editor = await standsAt('store');
     const sentence = await editor.refused('evaluate', { expression, context: 'watch' });
     expect(sentence.length).toBeGreaterThan(5);
