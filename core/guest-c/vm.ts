@@ -29,7 +29,7 @@ const VECTOR_GENERAL_PROTECTION = 13;
 /** `stepBase` that stops at each statement of the script. */
 export const EVERY_STATEMENT = 0x7fff_ffff;
 
-/** Why the processor left its loop. Those from `oddReturn` on are dealt with in this file. */
+/** Why the processor left its loop. Those from `trapReturn` on are dealt with in this file, all of it or a first part. */
 export const Exit = {
   /** Before a statement that the step condition wants. */
   statement: 0,
@@ -43,10 +43,10 @@ export const Exit = {
   /** The entry function returned, or the script called exit; `status`. */
   halted: 5,
   exited: 6,
-  /** The iret hypercall of a trap stub is due; the registers are those it wants. */
-  trapReturn: 7,
   /** More register windows than the model holds. */
-  windows: 8,
+  windows: 7,
+  /** The iret hypercall of a trap stub is due; the registers have been made those that it wants. */
+  trapReturn: 8,
   oddReturn: 9,
   wild: 10,
   touch: 11,

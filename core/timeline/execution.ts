@@ -323,7 +323,7 @@ export class Execution {
       errorCode: told.errorCode ?? trap?.errorCode ?? null,
       file: told.place?.file ?? null,
       line: told.place?.line ?? null,
-      deliveredTo: trap === null ? null : this.handlerName(vm, trap),
+      deliveredTo: trap === null ? null : guest.ownName(this.handlerName(vm, trap)),
     });
   }
 

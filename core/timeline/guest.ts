@@ -68,6 +68,12 @@ export class Guest {
     return statement === undefined ? null : this.placeOf(statement);
   }
 
+  /** A function's name; around a script that only defines a handler the shipped program's stands for the script's. */
+  ownName(name: string): string {
+    const fn = this.program.functions.find((one) => one.name === name)?.symbol;
+    return fn !== null && fn !== undefined && this.isLibrary(fn.range.file) ? this.entryName : name;
+  }
+
   private symbolOf(vm: Vm, { base }: Activation): object | null {
     return vm.functionOf(base)?.symbol ?? null;
   }
