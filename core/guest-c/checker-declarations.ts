@@ -218,7 +218,7 @@ export function finishUnit(checker: Checker): void {
     if (use === undefined) continue;
     const missing =
       symbol.kind === 'function'
-        ? symbol.body === null
+        ? symbol.body === null && !checker.brokenFunctions.has(symbol)
         : symbol.storage === 'static' && !checker.definedStatics.has(symbol);
     if (!missing) continue;
     const what = symbol.kind === 'function' ? 'Function' : 'Object';

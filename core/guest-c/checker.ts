@@ -33,6 +33,8 @@ export interface FunctionState {
   breakables: number;
   /** Names already reported as undeclared here. */
   readonly undeclared: Set<string>;
+  /** Number of errors before its body: a function with mistakes is not searched for what is unused or missing. */
+  readonly errorsBefore: number;
 }
 
 export interface SwitchState {
@@ -64,6 +66,8 @@ export class Checker {
   readonly usesIn: Map<FunctionSymbol | null, Map<VariableSymbol | FunctionSymbol, SourceRange>>;
   /** At the end: everything that is used by something that is itself needed. */
   readonly reached: Map<VariableSymbol | FunctionSymbol, SourceRange>;
+  /** Functions whose bodies could not be read to the end. */
+  readonly brokenFunctions: Set<FunctionSymbol>;
   scope: OpenScope;
   function: FunctionState | null;
   /** Locals made outside any function body: those of a debugger's expression. */
@@ -90,6 +94,7 @@ export class Checker {
     this.definedStatics = new Set();
     this.usesIn = new Map();
     this.reached = new Map();
+    this.brokenFunctions = new Set();
     this.scope = scope;
     this.function = null;
     this.looseLocals = [];

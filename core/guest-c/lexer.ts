@@ -72,8 +72,8 @@ export class Token {
   }
 
   /** As part of a macro's expansion: same spelling, other surroundings. */
-  inCall(call: MacroCall | null, hide: HideSet, space: boolean): Token {
-    return new Token(this.kind, this.text, this.file, this.offset, this.end, space, false, hide, call);
+  inCall(call: MacroCall | null, hide: HideSet, space: boolean, first = false): Token {
+    return new Token(this.kind, this.text, this.file, this.offset, this.end, space, first, hide, call);
   }
 
   /** Where the user sees it: its spelling, or the outermost macro call unless it is spelled inside that call. */

@@ -109,6 +109,7 @@ export abstract class StatementParser extends TypeParser {
       if (token.kind === TokenKind.identifier) {
         const keyword = STATEMENTS.get(token.text);
         if (keyword !== undefined) return this[keyword]();
+        if (token.text === 'else') this.fail('syntax', token.range, "This 'else' has no 'if'.");
         if (ASM_WORDS.has(token.text)) return this.asm();
         if (this.name !== null && this.peek(1).is(':')) return this.labelled();
         if (token.text === '__attribute__') return this.attributed();
@@ -366,7 +367,7 @@ export abstract class StatementParser extends TypeParser {
         this.checker.warning(
           'missing-return-value',
           range,
-          `'${symbol.name}' must return a '${typeName(returns)}'.`,
+          `'${symbol.name}' must return a value ('${typeName(returns)}').`,
         );
       }
       return { kind: 'return', value: returns.kind === 'void' ? null : zeroOf(returns, range), range };
@@ -441,7 +442,7 @@ export abstract class StatementParser extends TypeParser {
       this.autoType(body);
       return;
     }
-    if (this.accept(';')) return;
+    if (this.semicolonForgotten() || this.accept(';')) return;
     for (let start = first; ; start = this.token) {
       const declarator = this.declarator(specifiers.type);
       if (declarator.type.kind === 'function' && (this.is('{') || declarator.oldStyle)) {

@@ -114,6 +114,7 @@ const UNSUPPORTED_WORDS: ReadonlyMap<string, string> = new Map([
   ['_Thread_local', 'Thread-local objects are not supported. Use an ordinary static object.'],
   ['__thread', 'Thread-local objects are not supported. Use an ordinary static object.'],
 ]);
+const UNSUPPORTED_QUALIFIERS: ReadonlySet<string> = new Set(['_Atomic', '_Thread_local', '__thread']);
 
 const TYPE_WORDS: ReadonlySet<string> = new Set([
   ...STORAGE_WORDS,
@@ -125,6 +126,9 @@ const TYPE_WORDS: ReadonlySet<string> = new Set([
   ...UNSUPPORTED_WORDS.keys(),
   ...['struct', 'union', 'enum', '_Noreturn', '_Alignas', '__auto_type', '__builtin_va_list'],
 ]);
+
+const beginsType = (text: string): boolean =>
+  NUMBER_WORDS.has(text) || text === 'struct' || text === 'union' || text === 'enum';
 
 /** Sorted words -> the type they name. */
 const NUMBER_TYPES: ReadonlyMap<string, IntegerName> = new Map<string, IntegerName>([
@@ -181,8 +185,9 @@ export abstract class TypeParser extends ExpressionParser {
       else if (text === '_Noreturn') attributes.noReturn = this.next() !== null;
       else if (ATTRIBUTE_WORDS.has(text)) this.attributes(attributes);
       else if (text === '_Alignas') this.alignas(attributes);
+      else if (named !== null && named.kind !== 'error' && beginsType(text)) break;
       else if (NUMBER_WORDS.has(text)) words.push(this.next().text);
-      else if (UNSUPPORTED_WORDS.has(text)) named = this.unsupportedType();
+      else if (UNSUPPORTED_WORDS.has(text)) named = this.unsupportedWord() ?? named;
       else if (text === 'struct' || text === 'union') named = this.record(attributes);
       else if (text === 'enum') named = this.enumeration();
       else if (TYPEOF_WORDS.has(text)) named = this.typeof();
@@ -195,6 +200,13 @@ export abstract class TypeParser extends ExpressionParser {
     const base = named ?? this.numberType(words, start);
     const type = qualified(base, { const: isConst, volatile: isVolatile });
     return { type, storage, attributes, implicitInt: named === null && words.length === 0 };
+  }
+
+  /** Behind the `}` of a structure or enumeration a new line begins with a type: the `;` was forgotten. */
+  protected semicolonForgotten(): boolean {
+    if (!this.previous.is('}') || !this.token.first || !this.startsType(this.token)) return false;
+    this.expectSoft(';', 'after the closing brace');
+    return true;
   }
 
   private storageWord(earlier: StorageWord): StorageWord {
@@ -217,10 +229,11 @@ export abstract class TypeParser extends ExpressionParser {
     return withAlias(symbol.type, symbol.name);
   }
 
-  private unsupportedType(): CType {
+  /** Says that the word is not supported; gives the error type when it names a type. */
+  private unsupportedWord(): CType | null {
     const token = this.next();
     this.checker.error('unsupported.type', token.range, UNSUPPORTED_WORDS.get(token.text) ?? '');
-    return ERROR_TYPE;
+    return UNSUPPORTED_QUALIFIERS.has(token.text) ? null : ERROR_TYPE;
   }
 
   private numberType(words: readonly string[], start: Token): CType {
@@ -484,8 +497,8 @@ export abstract class TypeParser extends ExpressionParser {
   }
 
   private applySuffix(type: CType, suffix: Suffix): CType {
-    if (isError(type)) return type;
-    if (suffix.kind === 'array') return this.arrayType(type, suffix.length, suffix.range);
+    if (suffix.kind === 'array')
+      return isError(type) ? type : this.arrayType(type, suffix.length, suffix.range);
     if (type.kind === 'array' || type.kind === 'function') {
       this.checker.error(
         'bad-type',
@@ -608,6 +621,7 @@ export abstract class TypeParser extends ExpressionParser {
     const start = this.token;
     if (!this.startsType(start)) this.unexpected('the type of a member');
     const specifiers = this.nested(() => this.specifiers());
+    if (this.semicolonForgotten()) return;
     if (this.is(';')) {
       this.next();
       const isAnonymous = specifiers.type.kind === 'record' && specifiers.type.record.tag === null;

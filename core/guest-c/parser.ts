@@ -49,6 +49,7 @@ export class Parser extends StatementParser {
       this.externalDeclaration();
     } catch (error) {
       if (!(error instanceof Panic)) throw error;
+      if (this.checker.function !== null) this.checker.brokenFunctions.add(this.checker.function.symbol);
       this.checker.function = null;
       this.checker.scope = scope;
       if (error.resumeAtFile !== null) this.at = Math.max(error.resumeAtFile, start + 1);
@@ -68,7 +69,7 @@ export class Parser extends StatementParser {
     if (token.is('}')) this.fail('syntax', token.range, "This '}' closes nothing.");
     this.checkBeginning(token);
     const specifiers = this.specifiers();
-    if (this.accept(';')) return;
+    if (this.semicolonForgotten() || this.accept(';')) return;
     for (let first = true; ; first = false) {
       const declarator = this.declarator(specifiers.type);
       if (first && this.startsFunctionBody(declarator)) {
@@ -90,7 +91,7 @@ export class Parser extends StatementParser {
   private checkBeginning(token: Token): void {
     if (this.startsType(token) || token.is('__attribute__') || token.is('__extension__')) return;
     if (this.name === null) this.unexpected('a declaration');
-    if (this.peek(1).is('(')) return;
+    if (this.peek(1).is('(') && (this.peek(2).kind === TokenKind.identifier || this.peek(2).is(')'))) return;
     const after = this.peek(1);
     if (after.kind === TokenKind.identifier || after.is('*')) {
       this.fail(
@@ -241,6 +242,7 @@ export class Parser extends StatementParser {
       loops: 0,
       breakables: 0,
       undeclared: new Set(),
+      errorsBefore: this.checker.problems.errorCount,
     };
     this.checker.function = state;
     this.checker.openScope();
@@ -278,10 +280,11 @@ export class Parser extends StatementParser {
       else if (!used)
         this.checker.warning('unused-label', label.range, `The label '${label.name}' is not used.`);
     }
+    if (this.checker.problems.errorCount > state.errorsBefore) return;
     const { returns } = symbol.type;
     const mustReturn = returns.kind !== 'void' && symbol.name !== 'main' && !symbol.noReturn && !implicitInt;
     if (mustReturn && endIsReachable(body) && symbol.end !== null) {
-      const text = `'${symbol.name}' can end without returning a '${typeName(returns)}'.`;
+      const text = `'${symbol.name}' can end without returning a value ('${typeName(returns)}').`;
       this.checker.warning('missing-return', symbol.end, text);
     }
     for (const local of symbol.locals) {

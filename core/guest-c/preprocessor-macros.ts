@@ -105,7 +105,7 @@ export class MacroExpander {
       return this.substitute(macro, [], false, name, call, hide);
     }
     const collected = this.collectArguments(macro, name, reader);
-    if (collected === null) return [];
+    if (collected === null) return [standIn(name, call)];
     const { args, close, omitted } = collected;
     if (name.call === null && close.call === null && close.file === call.file) call.end = close.end;
     const hide = hideSetWith(intersection(name.hide, close.hide), macro.name);
@@ -219,8 +219,8 @@ export class MacroExpander {
         previousHide = token.hide;
         previousUnion = union(token.hide, hide);
       }
-      const space = result.length === 0 ? name.space : token.space;
-      result.push(token.inCall(call, previousUnion, space));
+      if (result.length > 0) result.push(token.inCall(call, previousUnion, token.space));
+      else result.push(token.inCall(call, previousUnion, name.space, name.first));
     }
     return result;
   }
@@ -421,6 +421,10 @@ const endToken = (after: Token | undefined): Token =>
 
 const placemarker = (at: Token): Token =>
   new Token(TokenKind.placemarker, '', at.file, at.offset, at.end, at.space, false, null, at.call);
+
+/** What a broken call gives, so that the text around it can still be read. */
+const standIn = (name: Token, call: MacroCall): Token =>
+  new Token(TokenKind.number, '0', name.file, name.offset, name.end, name.space, name.first, null, call);
 
 const isPasteAt = (body: readonly Token[], i: number): boolean =>
   i + 1 < body.length && body[i]?.is('##') === true;

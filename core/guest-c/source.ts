@@ -44,15 +44,20 @@ function findLineStarts(text: string): Int32Array {
 /** More errors than this help nobody: the rest is cut off. */
 const MAX_ERRORS = 200;
 
-/** Collects problems; at one place the first message of an id is kept. */
+/**
+ * Collects problems; at one place the first message of an id is kept, and where the preprocessor found a mistake nothing else
+ * is said.
+ */
 export class ProblemList {
   readonly problems: Problem[];
   private readonly seen: Set<string>;
+  private readonly preprocessorErrors: Set<string>;
   private errors: number;
 
   constructor() {
     this.problems = [];
     this.seen = new Set();
+    this.preprocessorErrors = new Set();
     this.errors = 0;
   }
 
@@ -90,9 +95,11 @@ export class ProblemList {
     related?: Problem['related'],
   ): void {
     const { file, line, column, endLine, endColumn } = range;
-    const key = `${id}\0${file}\0${line}\0${column}`;
-    if (this.seen.has(key)) return;
+    const at = `${file}\0${line}\0${column}`;
+    const key = `${id}\0${at}`;
+    if (this.seen.has(key) || this.preprocessorErrors.has(at)) return;
     this.seen.add(key);
+    if (severity === 'error' && id.startsWith('pp.')) this.preprocessorErrors.add(at);
     const place = { file, line, column, endLine, endColumn };
     this.problems.push({ id, severity, ...place, message, ...(related === undefined ? {} : { related }) });
   }
