@@ -3,12 +3,15 @@
  *
  * One function and one switch, because that is what a JavaScript engine makes fast: the processor's state is in local
  * variables, nothing is allocated, and an operation that cannot complete leaves the switch with nothing changed. What
- * happens rarely is in vm.ts. Operations are described in bytecode.ts.
+ * happens rarely is in vm.ts. Operations are described in bytecode.ts; their numbers are written out here, because only
+ * literals make V8 jump by a table (seven times faster than names), and a test compares them with the names beside them.
  */
 
 import { Op, Slot, WINDOW_MAGIC } from './bytecode.ts';
 import { Division, INT_MIN, divide64, division, mulHigh } from './vm-arithmetic.ts';
 import { Exit, type Vm, VECTOR_DIVIDE, VECTOR_INVALID_OPCODE, EVERY_STATEMENT } from './vm.ts';
+
+const CALL_REGISTER = Op.callr;
 
 /**
  * Runs until an exit. Stops before the statement when `budget` statements have been executed, or when one begins in
@@ -40,7 +43,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
     const op = code[i] as number;
     run: {
       switch (op) {
-        case Op.stmt: {
+        case /* stmt */ 0: {
           if (pc >>> 10 !== page) {
             if (!mmu.fetch(textLo + (pc << 2), textHi)) break;
             page = pc >>> 10;
@@ -57,14 +60,14 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.breakpoint:
+        case /* breakpoint */ 1:
           exit = executed >= budget ? Exit.budget : Exit.breakpoint;
           break run;
-        case Op.jmp:
+        case /* jmp */ 2:
           pc = a;
           continue;
-        case Op.call:
-        case Op.callr: {
+        case /* call */ 3:
+        case /* callr */ 4: {
           const next = base + b;
           if (next >= regsLimit) {
             if (!vm.growWindows()) {
@@ -80,7 +83,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           if (!mmu.store(upLo, upLo === 0 ? spHi : hi, wordBytes, textLo + ((pc + 1) << 2), textHi)) break;
           if (!mmu.store(lo, hi, wordBytes, base, 0)) break;
           let target = a;
-          if (op === Op.callr) {
+          if (op === CALL_REGISTER) {
             target = vm.callTarget(regs[base + a] as number, is64 ? (regs[base + a + 1] as number) : 0);
             if (target < 0) {
               spLo = lo;
@@ -98,7 +101,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           spHi = hi;
           continue;
         }
-        case Op.ret: {
+        case /* ret */ 5: {
           const lo = regs[base + Slot.entrySp] as number;
           const hi = regs[base + Slot.entrySp + 1] as number;
           if (!mmu.load(lo, hi, wordBytes)) break;
@@ -125,7 +128,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           exit = Exit.oddReturn;
           break run;
         }
-        case Op.enter: {
+        case /* enter */ 6: {
           regs[base] = WINDOW_MAGIC | a;
           regs[base + Slot.entrySp] = spLo;
           regs[base + Slot.entrySp + 1] = spHi;
@@ -137,134 +140,134 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.hypercall:
+        case /* hypercall */ 7:
           exit = Exit.hypercall;
           break run;
-        case Op.rax:
+        case /* rax */ 8:
           regs[base + a] = vm.resultLo();
           pc++;
           continue;
-        case Op.qrax: {
+        case /* qrax */ 9: {
           regs[base + a] = vm.resultLo();
           regs[base + a + 1] = vm.resultHi();
           pc++;
           continue;
         }
-        case Op.halt:
+        case /* halt */ 10:
           vm.status = regs[base + a] as number;
           exit = Exit.halted;
           break run;
-        case Op.exit:
+        case /* exit */ 11:
           vm.status = regs[base + a] as number;
           exit = Exit.exited;
           break run;
-        case Op.undefined:
+        case /* undefined */ 12:
           vm.vector = VECTOR_INVALID_OPCODE;
           break;
-        case Op.touch:
+        case /* touch */ 13:
           exit = Exit.touch;
           break run;
-        case Op.trapEnter:
+        case /* trapEnter */ 14:
           exit = Exit.trapEnter;
           break run;
-        case Op.trapReturn:
+        case /* trapReturn */ 15:
           exit = Exit.trapReturn;
           break run;
-        case Op.start:
+        case /* start */ 16:
           exit = Exit.start;
           break run;
-        case Op.mov: {
+        case /* mov */ 17: {
           regs[base + a] = regs[base + b] as number;
           pc++;
           continue;
         }
-        case Op.ldi: {
+        case /* ldi */ 18: {
           regs[base + a] = b;
           pc++;
           continue;
         }
-        case Op.qmov: {
+        case /* qmov */ 19: {
           const lo = regs[base + b] as number;
           regs[base + a + 1] = regs[base + b + 1] as number;
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qldi: {
+        case /* qldi */ 20: {
           regs[base + a] = b;
           regs[base + a + 1] = c;
           pc++;
           continue;
         }
-        case Op.qsext: {
+        case /* qsext */ 21: {
           const lo = regs[base + b] as number;
           regs[base + a] = lo;
           regs[base + a + 1] = lo >> 31;
           pc++;
           continue;
         }
-        case Op.qzext: {
+        case /* qzext */ 22: {
           regs[base + a] = regs[base + b] as number;
           regs[base + a + 1] = 0;
           pc++;
           continue;
         }
-        case Op.sext8: {
+        case /* sext8 */ 23: {
           regs[base + a] = ((regs[base + b] as number) << 24) >> 24;
           pc++;
           continue;
         }
-        case Op.sext16: {
+        case /* sext16 */ 24: {
           regs[base + a] = ((regs[base + b] as number) << 16) >> 16;
           pc++;
           continue;
         }
-        case Op.add: {
+        case /* add */ 25: {
           regs[base + a] = (regs[base + b] as number) + (regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.sub: {
+        case /* sub */ 26: {
           regs[base + a] = (regs[base + b] as number) - (regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.and: {
+        case /* and */ 28: {
           regs[base + a] = (regs[base + b] as number) & (regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.or: {
+        case /* or */ 29: {
           regs[base + a] = (regs[base + b] as number) | (regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.xor: {
+        case /* xor */ 30: {
           regs[base + a] = (regs[base + b] as number) ^ (regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.shl: {
+        case /* shl */ 31: {
           regs[base + a] = (regs[base + b] as number) << (regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.shr: {
+        case /* shr */ 32: {
           regs[base + a] = (regs[base + b] as number) >>> (regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.sar: {
+        case /* sar */ 33: {
           regs[base + a] = (regs[base + b] as number) >> (regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.mul: {
+        case /* mul */ 27: {
           regs[base + a] = Math.imul(regs[base + b] as number, regs[base + c] as number);
           pc++;
           continue;
         }
-        case Op.divs: {
+        case /* divs */ 34: {
           const x = regs[base + b] as number;
           const y = regs[base + c] as number;
           if (y === 0 || (y === -1 && x === INT_MIN)) {
@@ -275,7 +278,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.mods: {
+        case /* mods */ 36: {
           const x = regs[base + b] as number;
           const y = regs[base + c] as number;
           if (y === 0 || (y === -1 && x === INT_MIN)) {
@@ -286,7 +289,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.divu: {
+        case /* divu */ 35: {
           const y = (regs[base + c] as number) >>> 0;
           if (y === 0) {
             vm.vector = VECTOR_DIVIDE;
@@ -296,7 +299,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.modu: {
+        case /* modu */ 37: {
           const y = (regs[base + c] as number) >>> 0;
           if (y === 0) {
             vm.vector = VECTOR_DIVIDE;
@@ -306,62 +309,62 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.addi: {
+        case /* addi */ 38: {
           regs[base + a] = (regs[base + b] as number) + c;
           pc++;
           continue;
         }
-        case Op.andi: {
+        case /* andi */ 40: {
           regs[base + a] = (regs[base + b] as number) & c;
           pc++;
           continue;
         }
-        case Op.ori: {
+        case /* ori */ 41: {
           regs[base + a] = (regs[base + b] as number) | c;
           pc++;
           continue;
         }
-        case Op.xori: {
+        case /* xori */ 42: {
           regs[base + a] = (regs[base + b] as number) ^ c;
           pc++;
           continue;
         }
-        case Op.shli: {
+        case /* shli */ 43: {
           regs[base + a] = (regs[base + b] as number) << c;
           pc++;
           continue;
         }
-        case Op.shri: {
+        case /* shri */ 44: {
           regs[base + a] = (regs[base + b] as number) >>> c;
           pc++;
           continue;
         }
-        case Op.sari: {
+        case /* sari */ 45: {
           regs[base + a] = (regs[base + b] as number) >> c;
           pc++;
           continue;
         }
-        case Op.muli: {
+        case /* muli */ 39: {
           regs[base + a] = Math.imul(regs[base + b] as number, c);
           pc++;
           continue;
         }
-        case Op.neg: {
+        case /* neg */ 46: {
           regs[base + a] = -(regs[base + b] as number);
           pc++;
           continue;
         }
-        case Op.not: {
+        case /* not */ 47: {
           regs[base + a] = ~(regs[base + b] as number);
           pc++;
           continue;
         }
-        case Op.addsh: {
+        case /* addsh */ 48: {
           regs[base + a] = (regs[base + b] as number) + ((regs[base + (c & 0xffff)] as number) << (c >>> 16));
           pc++;
           continue;
         }
-        case Op.qadd: {
+        case /* qadd */ 49: {
           const x = regs[base + b] as number;
           const lo = (x + (regs[base + c] as number)) | 0;
           regs[base + a + 1] =
@@ -370,7 +373,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qsub: {
+        case /* qsub */ 50: {
           const x = regs[base + b] as number;
           const y = regs[base + c] as number;
           regs[base + a + 1] =
@@ -379,7 +382,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qmul: {
+        case /* qmul */ 51: {
           const x = regs[base + b] as number;
           const y = regs[base + c] as number;
           regs[base + a + 1] =
@@ -390,28 +393,28 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qand: {
+        case /* qand */ 52: {
           const lo = (regs[base + b] as number) & (regs[base + c] as number);
           regs[base + a + 1] = (regs[base + b + 1] as number) & (regs[base + c + 1] as number);
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qor: {
+        case /* qor */ 53: {
           const lo = (regs[base + b] as number) | (regs[base + c] as number);
           regs[base + a + 1] = (regs[base + b + 1] as number) | (regs[base + c + 1] as number);
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qxor: {
+        case /* qxor */ 54: {
           const lo = (regs[base + b] as number) ^ (regs[base + c] as number);
           regs[base + a + 1] = (regs[base + b + 1] as number) ^ (regs[base + c + 1] as number);
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qshl: {
+        case /* qshl */ 55: {
           const s = (regs[base + c] as number) & 63;
           const lo = regs[base + b] as number;
           const hi = regs[base + b + 1] as number;
@@ -420,7 +423,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qshr: {
+        case /* qshr */ 56: {
           const s = (regs[base + c] as number) & 63;
           const lo = regs[base + b] as number;
           const hi = regs[base + b + 1] as number;
@@ -429,7 +432,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qsar: {
+        case /* qsar */ 57: {
           const s = (regs[base + c] as number) & 63;
           const lo = regs[base + b] as number;
           const hi = regs[base + b + 1] as number;
@@ -438,7 +441,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qdivs: {
+        case /* qdivs */ 58: {
           if (
             !divide64(
               regs[base + b] as number,
@@ -456,7 +459,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qdivu: {
+        case /* qdivu */ 59: {
           if (
             !divide64(
               regs[base + b] as number,
@@ -474,7 +477,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qmods: {
+        case /* qmods */ 60: {
           if (
             !divide64(
               regs[base + b] as number,
@@ -492,7 +495,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qmodu: {
+        case /* qmodu */ 61: {
           if (
             !divide64(
               regs[base + b] as number,
@@ -510,14 +513,14 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qaddi: {
+        case /* qaddi */ 62: {
           const lo = ((regs[base + b] as number) + c) | 0;
           regs[base + a + 1] = (regs[base + b + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0);
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qmuli: {
+        case /* qmuli */ 63: {
           const x = regs[base + b] as number;
           regs[base + a + 1] =
             mulHigh(x, c) + Math.imul(x, c >> 31) + Math.imul(regs[base + b + 1] as number, c);
@@ -525,28 +528,28 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qandi: {
+        case /* qandi */ 64: {
           const lo = (regs[base + b] as number) & c;
           regs[base + a + 1] = (regs[base + b + 1] as number) & (c >> 31);
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qori: {
+        case /* qori */ 65: {
           const lo = (regs[base + b] as number) | c;
           regs[base + a + 1] = (regs[base + b + 1] as number) | (c >> 31);
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qxori: {
+        case /* qxori */ 66: {
           const lo = (regs[base + b] as number) ^ c;
           regs[base + a + 1] = (regs[base + b + 1] as number) ^ (c >> 31);
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qshli: {
+        case /* qshli */ 67: {
           const s = c & 63;
           const lo = regs[base + b] as number;
           const hi = regs[base + b + 1] as number;
@@ -555,7 +558,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qshri: {
+        case /* qshri */ 68: {
           const s = c & 63;
           const lo = regs[base + b] as number;
           const hi = regs[base + b + 1] as number;
@@ -564,7 +567,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qsari: {
+        case /* qsari */ 69: {
           const s = c & 63;
           const lo = regs[base + b] as number;
           const hi = regs[base + b + 1] as number;
@@ -573,21 +576,21 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qneg: {
+        case /* qneg */ 70: {
           const x = regs[base + b] as number;
           regs[base + a + 1] = ~(regs[base + b + 1] as number) + (x === 0 ? 1 : 0);
           regs[base + a] = -x;
           pc++;
           continue;
         }
-        case Op.qnot: {
+        case /* qnot */ 71: {
           const lo = ~(regs[base + b] as number);
           regs[base + a + 1] = ~(regs[base + b + 1] as number);
           regs[base + a] = lo;
           pc++;
           continue;
         }
-        case Op.qaddsh: {
+        case /* qaddsh */ 72: {
           const p = base + (c & 0xffff);
           const s = c >>> 16;
           const x = regs[base + b] as number;
@@ -602,61 +605,61 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.eq: {
+        case /* eq */ 73: {
           regs[base + a] = (regs[base + b] as number) === (regs[base + c] as number) ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.ne: {
+        case /* ne */ 74: {
           regs[base + a] = (regs[base + b] as number) !== (regs[base + c] as number) ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.lt: {
+        case /* lt */ 75: {
           regs[base + a] = (regs[base + b] as number) < (regs[base + c] as number) ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.le: {
+        case /* le */ 76: {
           regs[base + a] = (regs[base + b] as number) <= (regs[base + c] as number) ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.ltu: {
+        case /* ltu */ 77: {
           regs[base + a] = (regs[base + b] as number) >>> 0 < (regs[base + c] as number) >>> 0 ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.leu: {
+        case /* leu */ 78: {
           regs[base + a] = (regs[base + b] as number) >>> 0 <= (regs[base + c] as number) >>> 0 ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.eqz: {
+        case /* eqz */ 79: {
           regs[base + a] = (regs[base + b] as number) === 0 ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.nez: {
+        case /* nez */ 80: {
           regs[base + a] = (regs[base + b] as number) !== 0 ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.qeq: {
+        case /* qeq */ 81: {
           const xh = regs[base + b + 1] as number;
           const yh = regs[base + c + 1] as number;
           regs[base + a] = (regs[base + b] as number) === (regs[base + c] as number) && xh === yh ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.qne: {
+        case /* qne */ 82: {
           const xh = regs[base + b + 1] as number;
           const yh = regs[base + c + 1] as number;
           regs[base + a] = (regs[base + b] as number) !== (regs[base + c] as number) || xh !== yh ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.qlt: {
+        case /* qlt */ 83: {
           const xh = regs[base + b + 1] as number;
           const yh = regs[base + c + 1] as number;
           regs[base + a] = (
@@ -667,7 +670,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qle: {
+        case /* qle */ 84: {
           const xh = regs[base + b + 1] as number;
           const yh = regs[base + c + 1] as number;
           regs[base + a] = (
@@ -678,7 +681,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qltu: {
+        case /* qltu */ 85: {
           const xh = regs[base + b + 1] as number;
           const yh = regs[base + c + 1] as number;
           regs[base + a] = (
@@ -691,7 +694,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qleu: {
+        case /* qleu */ 86: {
           const xh = regs[base + b + 1] as number;
           const yh = regs[base + c + 1] as number;
           regs[base + a] = (
@@ -704,93 +707,93 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.qeqz: {
+        case /* qeqz */ 87: {
           regs[base + a] = ((regs[base + b] as number) | (regs[base + b + 1] as number)) === 0 ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.qnez: {
+        case /* qnez */ 88: {
           regs[base + a] = ((regs[base + b] as number) | (regs[base + b + 1] as number)) !== 0 ? 1 : 0;
           pc++;
           continue;
         }
-        case Op.jz: {
+        case /* jz */ 89: {
           pc = (regs[base + a] as number) === 0 ? b : pc + 1;
           continue;
         }
-        case Op.jnz: {
+        case /* jnz */ 90: {
           pc = (regs[base + a] as number) !== 0 ? b : pc + 1;
           continue;
         }
-        case Op.qjz: {
+        case /* qjz */ 91: {
           pc = ((regs[base + a] as number) | (regs[base + a + 1] as number)) === 0 ? b : pc + 1;
           continue;
         }
-        case Op.qjnz: {
+        case /* qjnz */ 92: {
           pc = ((regs[base + a] as number) | (regs[base + a + 1] as number)) !== 0 ? b : pc + 1;
           continue;
         }
-        case Op.jeq: {
+        case /* jeq */ 93: {
           pc = (regs[base + a] as number) === (regs[base + b] as number) ? c : pc + 1;
           continue;
         }
-        case Op.jne: {
+        case /* jne */ 94: {
           pc = (regs[base + a] as number) !== (regs[base + b] as number) ? c : pc + 1;
           continue;
         }
-        case Op.jlt: {
+        case /* jlt */ 95: {
           pc = (regs[base + a] as number) < (regs[base + b] as number) ? c : pc + 1;
           continue;
         }
-        case Op.jle: {
+        case /* jle */ 96: {
           pc = (regs[base + a] as number) <= (regs[base + b] as number) ? c : pc + 1;
           continue;
         }
-        case Op.jltu: {
+        case /* jltu */ 97: {
           pc = (regs[base + a] as number) >>> 0 < (regs[base + b] as number) >>> 0 ? c : pc + 1;
           continue;
         }
-        case Op.jleu: {
+        case /* jleu */ 98: {
           pc = (regs[base + a] as number) >>> 0 <= (regs[base + b] as number) >>> 0 ? c : pc + 1;
           continue;
         }
-        case Op.jeqi: {
+        case /* jeqi */ 99: {
           pc = (regs[base + a] as number) === b ? c : pc + 1;
           continue;
         }
-        case Op.jnei: {
+        case /* jnei */ 100: {
           pc = (regs[base + a] as number) !== b ? c : pc + 1;
           continue;
         }
-        case Op.jlti: {
+        case /* jlti */ 101: {
           pc = (regs[base + a] as number) < b ? c : pc + 1;
           continue;
         }
-        case Op.jgei: {
+        case /* jgei */ 102: {
           pc = (regs[base + a] as number) >= b ? c : pc + 1;
           continue;
         }
-        case Op.jltui: {
+        case /* jltui */ 103: {
           pc = (regs[base + a] as number) >>> 0 < b >>> 0 ? c : pc + 1;
           continue;
         }
-        case Op.jgeui: {
+        case /* jgeui */ 104: {
           pc = (regs[base + a] as number) >>> 0 >= b >>> 0 ? c : pc + 1;
           continue;
         }
-        case Op.qjeq: {
+        case /* qjeq */ 105: {
           const xh = regs[base + a + 1] as number;
           const yh = regs[base + b + 1] as number;
           pc = (regs[base + a] as number) === (regs[base + b] as number) && xh === yh ? c : pc + 1;
           continue;
         }
-        case Op.qjne: {
+        case /* qjne */ 106: {
           const xh = regs[base + a + 1] as number;
           const yh = regs[base + b + 1] as number;
           pc = (regs[base + a] as number) !== (regs[base + b] as number) || xh !== yh ? c : pc + 1;
           continue;
         }
-        case Op.qjlt: {
+        case /* qjlt */ 107: {
           const xh = regs[base + a + 1] as number;
           const yh = regs[base + b + 1] as number;
           pc = (xh === yh ? (regs[base + a] as number) >>> 0 < (regs[base + b] as number) >>> 0 : xh < yh)
@@ -798,7 +801,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
             : pc + 1;
           continue;
         }
-        case Op.qjle: {
+        case /* qjle */ 108: {
           const xh = regs[base + a + 1] as number;
           const yh = regs[base + b + 1] as number;
           pc = (xh === yh ? (regs[base + a] as number) >>> 0 <= (regs[base + b] as number) >>> 0 : xh < yh)
@@ -806,7 +809,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
             : pc + 1;
           continue;
         }
-        case Op.qjltu: {
+        case /* qjltu */ 109: {
           const xh = regs[base + a + 1] as number;
           const yh = regs[base + b + 1] as number;
           pc = (
@@ -818,7 +821,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
             : pc + 1;
           continue;
         }
-        case Op.qjleu: {
+        case /* qjleu */ 110: {
           const xh = regs[base + a + 1] as number;
           const yh = regs[base + b + 1] as number;
           pc = (
@@ -830,39 +833,39 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
             : pc + 1;
           continue;
         }
-        case Op.qjeqi: {
+        case /* qjeqi */ 111: {
           pc = (regs[base + a] as number) === b && (regs[base + a + 1] as number) === b >> 31 ? c : pc + 1;
           continue;
         }
-        case Op.qjnei: {
+        case /* qjnei */ 112: {
           pc = (regs[base + a] as number) !== b || (regs[base + a + 1] as number) !== b >> 31 ? c : pc + 1;
           continue;
         }
-        case Op.qjlti: {
+        case /* qjlti */ 113: {
           const xh = regs[base + a + 1] as number;
           const yh = b >> 31;
           pc = (xh === yh ? (regs[base + a] as number) >>> 0 < b >>> 0 : xh < yh) ? c : pc + 1;
           continue;
         }
-        case Op.qjgei: {
+        case /* qjgei */ 114: {
           const xh = regs[base + a + 1] as number;
           const yh = b >> 31;
           pc = (xh === yh ? (regs[base + a] as number) >>> 0 >= b >>> 0 : xh > yh) ? c : pc + 1;
           continue;
         }
-        case Op.qjltui: {
+        case /* qjltui */ 115: {
           const xh = regs[base + a + 1] as number;
           const yh = b >> 31;
           pc = (xh === yh ? (regs[base + a] as number) >>> 0 < b >>> 0 : xh >>> 0 < yh >>> 0) ? c : pc + 1;
           continue;
         }
-        case Op.qjgeui: {
+        case /* qjgeui */ 116: {
           const xh = regs[base + a + 1] as number;
           const yh = b >> 31;
           pc = (xh === yh ? (regs[base + a] as number) >>> 0 >= b >>> 0 : xh >>> 0 > yh >>> 0) ? c : pc + 1;
           continue;
         }
-        case Op.l8u: {
+        case /* l8u */ 117: {
           const x = regs[base + b] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + b + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -871,19 +874,19 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.wl8u: {
+        case /* wl8u */ 127: {
           if (!mmu.load(((regs[base + b] as number) + c) | 0, 0, 1)) break;
           regs[base + a] = mmu.lo;
           pc++;
           continue;
         }
-        case Op.gl8u: {
+        case /* gl8u */ 137: {
           if (!mmu.load(b, imageHi, 1)) break;
           regs[base + a] = mmu.lo;
           pc++;
           continue;
         }
-        case Op.l8s: {
+        case /* l8s */ 118: {
           const x = regs[base + b] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + b + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -892,19 +895,19 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.wl8s: {
+        case /* wl8s */ 128: {
           if (!mmu.load(((regs[base + b] as number) + c) | 0, 0, 1)) break;
           regs[base + a] = (mmu.lo << 24) >> 24;
           pc++;
           continue;
         }
-        case Op.gl8s: {
+        case /* gl8s */ 138: {
           if (!mmu.load(b, imageHi, 1)) break;
           regs[base + a] = (mmu.lo << 24) >> 24;
           pc++;
           continue;
         }
-        case Op.l16u: {
+        case /* l16u */ 119: {
           const x = regs[base + b] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + b + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -913,19 +916,19 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.wl16u: {
+        case /* wl16u */ 129: {
           if (!mmu.load(((regs[base + b] as number) + c) | 0, 0, 2)) break;
           regs[base + a] = mmu.lo;
           pc++;
           continue;
         }
-        case Op.gl16u: {
+        case /* gl16u */ 139: {
           if (!mmu.load(b, imageHi, 2)) break;
           regs[base + a] = mmu.lo;
           pc++;
           continue;
         }
-        case Op.l16s: {
+        case /* l16s */ 120: {
           const x = regs[base + b] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + b + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -934,19 +937,19 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.wl16s: {
+        case /* wl16s */ 130: {
           if (!mmu.load(((regs[base + b] as number) + c) | 0, 0, 2)) break;
           regs[base + a] = (mmu.lo << 16) >> 16;
           pc++;
           continue;
         }
-        case Op.gl16s: {
+        case /* gl16s */ 140: {
           if (!mmu.load(b, imageHi, 2)) break;
           regs[base + a] = (mmu.lo << 16) >> 16;
           pc++;
           continue;
         }
-        case Op.l32: {
+        case /* l32 */ 121: {
           const x = regs[base + b] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + b + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -955,19 +958,19 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.wl32: {
+        case /* wl32 */ 131: {
           if (!mmu.load(((regs[base + b] as number) + c) | 0, 0, 4)) break;
           regs[base + a] = mmu.lo;
           pc++;
           continue;
         }
-        case Op.gl32: {
+        case /* gl32 */ 141: {
           if (!mmu.load(b, imageHi, 4)) break;
           regs[base + a] = mmu.lo;
           pc++;
           continue;
         }
-        case Op.l64: {
+        case /* l64 */ 122: {
           const x = regs[base + b] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + b + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -977,21 +980,21 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.wl64: {
+        case /* wl64 */ 132: {
           if (!mmu.load(((regs[base + b] as number) + c) | 0, 0, 8)) break;
           regs[base + a] = mmu.lo;
           regs[base + a + 1] = mmu.hi;
           pc++;
           continue;
         }
-        case Op.gl64: {
+        case /* gl64 */ 142: {
           if (!mmu.load(b, imageHi, 8)) break;
           regs[base + a] = mmu.lo;
           regs[base + a + 1] = mmu.hi;
           pc++;
           continue;
         }
-        case Op.s8: {
+        case /* s8 */ 123: {
           const x = regs[base + a] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + a + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -999,17 +1002,17 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.ws8: {
+        case /* ws8 */ 133: {
           if (!mmu.store(((regs[base + a] as number) + c) | 0, 0, 1, regs[base + b] as number, 0)) break;
           pc++;
           continue;
         }
-        case Op.gs8: {
+        case /* gs8 */ 143: {
           if (!mmu.store(b, imageHi, 1, regs[base + a] as number, 0)) break;
           pc++;
           continue;
         }
-        case Op.s16: {
+        case /* s16 */ 124: {
           const x = regs[base + a] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + a + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -1017,17 +1020,17 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.ws16: {
+        case /* ws16 */ 134: {
           if (!mmu.store(((regs[base + a] as number) + c) | 0, 0, 2, regs[base + b] as number, 0)) break;
           pc++;
           continue;
         }
-        case Op.gs16: {
+        case /* gs16 */ 144: {
           if (!mmu.store(b, imageHi, 2, regs[base + a] as number, 0)) break;
           pc++;
           continue;
         }
-        case Op.s32: {
+        case /* s32 */ 125: {
           const x = regs[base + a] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + a + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -1035,17 +1038,17 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.ws32: {
+        case /* ws32 */ 135: {
           if (!mmu.store(((regs[base + a] as number) + c) | 0, 0, 4, regs[base + b] as number, 0)) break;
           pc++;
           continue;
         }
-        case Op.gs32: {
+        case /* gs32 */ 145: {
           if (!mmu.store(b, imageHi, 4, regs[base + a] as number, 0)) break;
           pc++;
           continue;
         }
-        case Op.s64: {
+        case /* s64 */ 126: {
           const x = regs[base + a] as number;
           const lo = (x + c) | 0;
           const hi = ((regs[base + a + 1] as number) + (c >> 31) + (lo >>> 0 < c >>> 0 ? 1 : 0)) | 0;
@@ -1053,7 +1056,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.ws64: {
+        case /* ws64 */ 136: {
           if (
             !mmu.store(
               ((regs[base + a] as number) + c) | 0,
@@ -1067,7 +1070,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
-        case Op.gs64: {
+        case /* gs64 */ 146: {
           if (!mmu.store(b, imageHi, 8, regs[base + a] as number, regs[base + a + 1] as number)) break;
           pc++;
           continue;
