@@ -33,11 +33,6 @@ export class Heap {
     this.words.set(FREE, this.words.get(FREE) - count);
   }
 
-  /** Where the search for free frames begins. */
-  get next(): Mfn {
-    return mfn(this.words.get(NEXT) >>> 0);
-  }
-
   /** Makes the search begin at a frame, so that the model can take the very frame that a real Xen took. */
   lookFrom(frame: Mfn): void {
     this.words.set(NEXT, frame);
