@@ -35,9 +35,8 @@ try {
     },
     prepareExtensions: (extensions) => symlink(root, join(extensions, 'xenscope.xenscope-0.0.0'), 'dir'),
   });
-  open.push({ close: () => server.stop() });
   const browser = await openBrowser(chromium, { width: 1440, height: 900, scale: 2 });
-  open.push(browser);
+  open.push(browser, { close: () => server.stop() });
   await mkdir(join(root, 'docs'), { recursive: true });
   await takePicture(browser.page, `http://localhost:${server.port}/?folder=${encodeURIComponent(examples)}`);
   say(`Written: ${picture}`);
@@ -45,7 +44,7 @@ try {
   process.stderr.write(`picture: ${error.message}\n`);
   process.exitCode = 1;
 } finally {
-  for (const resource of open.reverse()) await resource.close();
+  for (const resource of open) await resource.close();
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 process.exit();

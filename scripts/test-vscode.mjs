@@ -71,7 +71,8 @@ export async function testVsCode({ build }) {
     if (counts === null) throw new Error(failure ?? 'the suite ended without results.');
     return counts;
   } finally {
-    for (const resource of open.reverse()) await resource.close();
+    // The browser first: a workbench that loses its server tries to find it again.
+    for (const resource of open) await resource.close();
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }

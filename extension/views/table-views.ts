@@ -52,12 +52,17 @@ export class TableViews {
     else this.elsewhere.fire(place);
   }
 
-  /** Shows the panel at a session's first stop, without taking the focus from the editor. */
+  /**
+   * At a session's first stop shows the panel and the variables (which VS Code by itself shows only at a breakpoint),
+   * without taking the focus from the editor.
+   */
   private bringForward(session: string): void {
     if (this.shownFor === session) return;
     this.shownFor = session;
     if (!workspace.getConfiguration('xenscope').get<boolean>('showViewsOnStop')) return;
-    void commands.executeCommand('xenscope.pageTables.focus', { preserveFocus: true });
+    for (const command of ['workbench.debug.action.focusVariablesView', 'xenscope.pageTables.focus']) {
+      void commands.executeCommand(command, { preserveFocus: true });
+    }
   }
 }
 
