@@ -96,6 +96,18 @@ export class ModelPort implements GuestPort {
     return this.journal.undoTo(mark);
   }
 
+  /** The first frame from which on all are free. */
+  get firstFreeFrame(): bigint {
+    let frame = MACHINE_FRAMES;
+    while (this.hypervisor.heap.isFree(frame - 1)) frame--;
+    return BigInt(frame);
+  }
+
+  /** Makes the next allocation take this frame if it is free. */
+  preferFrame(frame: bigint): void {
+    this.hypervisor.heap.lookFrom(mfn(Number(frame)));
+  }
+
   /** The frame that the guest's kernel reaches at an address, and whether it may write there; null where it faults. */
   reach(va: bigint): { readonly frame: bigint; readonly writable: boolean } | null {
     const { end, frame, writable } = this.vcpu.mmu.probe(lowWord(va), highWord(va));

@@ -54,10 +54,13 @@ export class OperationRunner {
   private readonly port: GuestPort;
   /** Frames that a PFN named last, kept after its page was given back. */
   private readonly lastFrames = new Map<number, bigint>();
+  private readonly nameOf: (frame: bigint) => bigint | null;
   private grantFrames = 0;
 
-  constructor(port: GuestPort) {
+  /** @param nameOf how a frame in a value that was read is told; null leaves it as it is. Default: by its PFN. */
+  constructor(port: GuestPort, nameOf?: (frame: bigint) => bigint | null) {
     this.port = port;
+    this.nameOf = nameOf ?? ((frame) => this.pfnOfFrame(frame));
     this.mapAt(SCRATCH_VA, 0n);
   }
 
@@ -288,12 +291,17 @@ export class OperationRunner {
     return withFrame(o.pte, this.frameOf((o.pte & FRAME_FIELD) >> 12n, false));
   }
 
-  /** A present entry with its frame named by the PFN that the M2P gives, where that is one of the domain's. */
+  /** A present entry with its frame told by name, where it has one. */
   private named(value: bigint): bigint {
     if ((value & 1n) === 0n) return value;
-    const frame = (value & FRAME_FIELD) >> 12n;
+    const name = this.nameOf((value & FRAME_FIELD) >> 12n);
+    return name === null ? value : withFrame(value, name);
+  }
+
+  /** The PFN that the M2P gives, where that is one of the domain's. */
+  private pfnOfFrame(frame: bigint): bigint | null {
     const pfn = this.port.m2p(frame);
-    return pfn !== null && pfn < BigInt(this.port.nrPages) ? withFrame(value, pfn) : value;
+    return pfn !== null && pfn < BigInt(this.port.nrPages) ? pfn : null;
   }
 
   /** Edits the P2M. A frame that gets a new name loses the names of its former lives. */

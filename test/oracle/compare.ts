@@ -7,12 +7,11 @@
 import { DomainStopped, type ModelPort } from '../../adapter/conformance/model-port.ts';
 import {
   BOOT_TABLES,
-  type BootTable,
   type FrameName,
   type Operation,
   OperationMistake,
 } from '../../adapter/conformance/operations.ts';
-import type { FrameState, GuestPort } from '../../adapter/conformance/guest-port.ts';
+import type { FrameState } from '../../adapter/conformance/guest-port.ts';
 import { type Outcome, OperationRunner } from '../../adapter/conformance/runner.ts';
 import type { RealPort } from './real/real-port.ts';
 
@@ -24,34 +23,85 @@ export interface Mismatch {
   readonly real: string;
 }
 
-/** What became of a step. */
+/**
+ * What became of a step. `unsafe`: left out, for the guest's kernel could not go on after it. `end`: equal, but the
+ * machines cannot be compared further (docs/differences.md).
+ */
 export type Step =
-  { readonly kind: 'equal' | 'unsafe' } | { readonly kind: 'mismatch'; readonly mismatch: Mismatch };
+  { readonly kind: 'equal' | 'unsafe' | 'end' } | { readonly kind: 'mismatch'; readonly mismatch: Mismatch };
 
-const FRAME_FIELD = 0x000f_ffff_ffff_f000n;
-/** Boot tables have other PFNs on each machine; values that name one are compared with this frame plus its index. */
-const BOOT_TABLE_NAMES = 0x00b0_0700n;
+/** Orders of extents that lists may take. */
+const MAX_COMPARED_ORDER = 4;
 /** What the kernel needs to go on: its image, the boot pages that the runner maps at, and the boot stack. */
 const KERNEL_PAGES = 0x50;
 
 const STATE_FIELDS = ['type', 'typeCount', 'refCount', 'pinned', 'validated', 'allocated'] as const;
 
+/**
+ * Which frame of the model stands for which of the real machine. Xen's allocator chooses by rules that a guest cannot
+ * know, so the model is made to take the frame that stands for the one that Xen took.
+ */
+export class FrameTwins {
+  private readonly atStart = new Map<bigint, bigint>();
+  private taken = new Map<bigint, bigint>();
+  private readonly model: ModelPort;
+  private fresh = 0n;
+
+  constructor(model: ModelPort, real: RealPort) {
+    model.reset();
+    this.model = model;
+    for (let pfn = 0; pfn < real.nrPages; pfn++) this.atStart.set(real.p2m(pfn), model.p2m(pfn));
+    for (const [name, frame] of real.bootTables) this.atStart.set(frame, model.bootTables.get(name) ?? 0n);
+  }
+
+  reset(): void {
+    this.taken = new Map();
+    this.fresh = this.model.firstFreeFrame;
+  }
+
+  /** The model's frames for a run of real ones; null when they do not lie beside each other. */
+  of(base: bigint, count: number): bigint | null {
+    const frames = Array.from({ length: count }, (_, i) => this.known(base + BigInt(i)));
+    const [first] = frames;
+    if (first === undefined) return null;
+    if (frames.every((frame) => frame === null)) return this.takeFresh(base, count);
+    const isRun = first !== null && frames.every((frame, i) => frame === first + BigInt(i));
+    return isRun && first % BigInt(count) === 0n ? first : null;
+  }
+
+  /** The model's frame that stands for a real one. */
+  known(real: bigint): bigint | null {
+    return this.atStart.get(real) ?? this.taken.get(real) ?? null;
+  }
+
+  private takeFresh(base: bigint, count: number): bigint {
+    const size = BigInt(count);
+    const first = ((this.fresh + size - 1n) / size) * size;
+    for (let i = 0n; i < size; i++) this.taken.set(base + i, first + i);
+    this.fresh = first + size;
+    return first;
+  }
+}
+
 /** A freshly started pair of machines. Make one for each list. */
 export class MachinePair {
   readonly model: ModelPort;
   private readonly real: RealPort;
+  private readonly twins: FrameTwins;
   private readonly modelRunner: OperationRunner;
   private readonly realRunner: OperationRunner;
   private readonly names: readonly FrameName[];
 
   /** @param pages the PFNs whose frames are compared after each operation, beside the boot tables. */
-  constructor(model: ModelPort, real: RealPort, pages: readonly bigint[]) {
+  constructor(model: ModelPort, real: RealPort, twins: FrameTwins, pages: readonly bigint[]) {
     if (!model.reset()) throw new Error('compare: the model cannot go back to its start');
     real.reset();
     this.model = model;
     this.real = real;
-    this.modelRunner = new OperationRunner(model);
-    this.realRunner = new OperationRunner(real);
+    this.twins = twins;
+    twins.reset();
+    this.modelRunner = new OperationRunner(model, () => null);
+    this.realRunner = new OperationRunner(real, (frame) => twins.known(frame));
     this.names = [...BOOT_TABLES, ...pages];
   }
 
@@ -61,15 +111,44 @@ export class MachinePair {
   }
 
   run(operation: Operation): Step {
+    if (operation.op === 'populate') return this.runPopulate(operation, operation.p, operation.order);
     const mark = this.model.mark();
     const model = this.onModel(operation);
     if (model === null || !this.kernelCanRun()) {
       if (!this.model.undoTo(mark)) throw new Error('compare: the model cannot undo an operation');
       return { kind: 'unsafe' };
     }
+    return this.compare(operation, model, this.realRunner.run(operation));
+  }
+
+  /** The real machine goes first, to say which frames were taken. What they hold is undefined: zeros for both. */
+  private runPopulate(operation: Operation, p: FrameName, order: number): Step {
+    if (typeof p !== 'bigint' || p >= BigInt(this.real.nrPages) || order > MAX_COMPARED_ORDER)
+      return { kind: 'unsafe' };
     const real = this.realRunner.run(operation);
+    if (real.rc === 1) {
+      const base = this.real.p2m(Number(p));
+      for (let i = 0; i < 2 ** order; i++) this.real.clearFrame(base + BigInt(i));
+      const twin = this.twins.of(base, 2 ** order);
+      if (twin === null) return { kind: 'end' };
+      this.model.preferFrame(twin);
+      const model = this.modelRunner.run(operation);
+      if (this.model.p2m(Number(p)) !== twin) return this.wrongFrame(operation, twin);
+      return this.compare(operation, model, real);
+    }
+    return this.compare(operation, this.modelRunner.run(operation), real);
+  }
+
+  /** The frame that Xen found free is not free in the model. */
+  private wrongFrame(operation: Operation, twin: bigint): Step {
+    const model = `frame 0x${twin.toString(16)} is ${describe(this.model.frame(twin))}`;
+    return { kind: 'mismatch', mismatch: { operation, what: 'free', model, real: 'free before' } };
+  }
+
+  private compare(operation: Operation, model: Outcome, real: Outcome): Step {
+    if (this.names.some((name) => isPartial(this.realRunner.frameState(name)))) return { kind: 'end' };
     const mismatch = this.compareOutcomes(operation, model, real) ?? this.compareFrames(operation);
-    return mismatch === null ? { kind: 'equal' } : { kind: 'mismatch', mismatch };
+    return mismatch === null ? { kind: 'equal', outcome: model } : { kind: 'mismatch', mismatch };
   }
 
   /** Broken invariants of the model. */
@@ -101,8 +180,8 @@ export class MachinePair {
   }
 
   private compareOutcomes(operation: Operation, model: Outcome, real: Outcome): Mismatch | null {
-    const ofModel = comparable(model, this.model);
-    const ofReal = comparable(real, this.real);
+    const ofModel = comparable(model);
+    const ofReal = comparable(real);
     for (const what of Object.keys(ofModel))
       if (ofModel[what] !== ofReal[what])
         return { operation, what, model: ofModel[what] ?? '', real: ofReal[what] ?? '' };
@@ -114,7 +193,7 @@ export class MachinePair {
       const model = this.modelRunner.frameState(name);
       const real = this.realRunner.frameState(name);
       const what = `frame ${typeof name === 'string' ? name : `0x${name.toString(16)}`}`;
-      if (STATE_FIELDS.some((field) => model?.[field] !== real?.[field]) || isPartial(real))
+      if (STATE_FIELDS.some((field) => model?.[field] !== real?.[field]))
         return { operation, what, model: describe(model), real: describe(real) };
     }
     return null;
@@ -127,22 +206,17 @@ const isPartial = (state: FrameState | null): boolean =>
 function describe(state: FrameState | null): string {
   if (state === null) return 'no frame';
   const { type, typeCount, refCount, pinned, validated, allocated } = state;
-  const flags = [
-    pinned ? 'pinned' : '',
-    validated ? 'validated' : '',
-    allocated ? 'allocated' : '',
-    isPartial(state) ? 'partial' : '',
-  ];
+  const flags = [pinned ? 'pinned' : '', validated ? 'validated' : '', allocated ? 'allocated' : ''];
   return [`${type} tc ${typeCount} rc ${refCount}`, ...flags.filter((flag) => flag !== '')].join(' ');
 }
 
-/** An outcome's fields as texts, with what differs by nature made equal. */
-function comparable(outcome: Outcome, port: GuestPort): Record<string, string | undefined> {
+/** An outcome's fields as texts. */
+function comparable(outcome: Outcome): Record<string, string | undefined> {
   const { rc, done, value, fault, status, handle } = outcome;
   return {
     rc: String(rc),
     done: String(done),
-    value: value === undefined ? undefined : `0x${withBootNames(value, port).toString(16)}`,
+    value: value === undefined ? undefined : `0x${value.toString(16)}`,
     fault:
       fault === undefined
         ? undefined
@@ -150,14 +224,4 @@ function comparable(outcome: Outcome, port: GuestPort): Record<string, string | 
     status: status?.toString(),
     handle: handle?.toString(),
   };
-}
-
-function withBootNames(value: bigint, port: GuestPort): bigint {
-  if ((value & 1n) === 0n) return value;
-  const pfn = (value & FRAME_FIELD) >> 12n;
-  const index = BOOT_TABLES.findIndex((name: BootTable) => {
-    const frame = port.bootTables.get(name);
-    return frame !== undefined && port.m2p(frame) === pfn;
-  });
-  return index < 0 ? value : (value & ~FRAME_FIELD) | ((BOOT_TABLE_NAMES + BigInt(index)) << 12n);
 }

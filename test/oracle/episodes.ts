@@ -5,11 +5,11 @@
 
 import { ModelPort } from '../../adapter/conformance/model-port.ts';
 import type { FrameName, Operation } from '../../adapter/conformance/operations.ts';
-import { MachinePair, type Mismatch, type Step } from './compare.ts';
+import { FrameTwins, MachinePair, type Mismatch, type Step } from './compare.ts';
 import { Generator, POOL } from './generator.ts';
 import { Random } from './random.ts';
 import { provideFiles } from './real/packages.ts';
-import { RealPort } from './real/real-port.ts';
+import { MachineStopped, RealPort } from './real/real-port.ts';
 
 export interface Failure {
   /** The operations up to and with the one that showed the difference. */
@@ -20,17 +20,30 @@ export interface Failure {
 export interface Tally {
   operations: number;
   episodes: number;
-  refused: number;
-  readonly byOperation: Map<string, number>;
+  /** How often each operation was made, and each rule of the model refused one. */
+  readonly operationCounts: Map<string, number>;
+  readonly ruleCounts: Map<string, number>;
 }
+
+export const emptyTally = (): Tally => ({
+  operations: 0,
+  episodes: 0,
+  operationCounts: new Map(),
+  ruleCounts: new Map(),
+});
+
+const countIn = (counts: Map<string, number>, name: string): void =>
+  void counts.set(name, (counts.get(name) ?? 0) + 1);
 
 /** Both machines, started once for many lists. */
 export class Oracle {
-  readonly real: RealPort;
+  real: RealPort;
   private readonly model = new ModelPort();
+  private twins: FrameTwins;
 
   constructor() {
     this.real = new RealPort(provideFiles());
+    this.twins = new FrameTwins(this.model, this.real);
   }
 
   close(): void {
@@ -38,15 +51,16 @@ export class Oracle {
   }
 
   pair(pages: readonly bigint[]): MachinePair {
-    return new MachinePair(this.model, this.real, pages);
+    return new MachinePair(this.model, this.real, this.twins, pages);
   }
 
   /** Runs a list from a fresh start; null when both machines agree to its end. */
   runList(list: readonly Operation[]): Failure | null {
     const pair = this.pair(pagesOf(list));
     for (const [i, operation] of list.entries()) {
-      const step = pair.run(operation);
+      const step = this.step(pair, operation);
       if (step.kind === 'mismatch') return { list: list.slice(0, i + 1), mismatch: step.mismatch };
+      if (step.kind === 'end') return null;
     }
     return auditFailure(pair, list);
   }
@@ -62,12 +76,15 @@ export class Oracle {
     tally.episodes++;
     while (list.length < length) {
       const operation = generator.next();
-      const step: Step = pair.run(operation);
+      const step = this.step(pair, operation);
       if (step.kind === 'unsafe') continue;
       list.push(operation);
       tally.operations++;
-      tally.byOperation.set(operation.op, (tally.byOperation.get(operation.op) ?? 0) + 1);
+      countIn(tally.operationCounts, operation.op);
+      if (step.kind === 'equal' && step.outcome.rule !== undefined)
+        countIn(tally.ruleCounts, step.outcome.rule);
       if (step.kind === 'mismatch') return { list, mismatch: step.mismatch };
+      if (step.kind === 'end') break;
     }
     return auditFailure(pair, list);
   }
@@ -86,6 +103,20 @@ export class Oracle {
       }
     }
     return best;
+  }
+
+  /** One step; a real machine that stops is a difference, and is started again. */
+  private step(pair: MachinePair, operation: Operation): Step {
+    try {
+      return pair.run(operation);
+    } catch (error) {
+      if (!(error instanceof MachineStopped)) throw error;
+      this.real.close();
+      this.real = new RealPort(provideFiles());
+      this.twins = new FrameTwins(this.model, this.real);
+      const mismatch = { operation, what: 'machine', model: 'runs on', real: error.message };
+      return { kind: 'mismatch', mismatch };
+    }
   }
 
   private glanceAt(va: bigint): 'bootTable' | 'root' | 'page' | 'nothing' {

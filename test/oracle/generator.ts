@@ -38,6 +38,12 @@ const LEAF_FLAGS = [0x63n, 0x67n, 0x3n, 0x61n, 0x21n, 0x5n, 0x1n, NX | 0x63n] as
 /** Bits that alone make the difference between allowed and refused at some level. */
 const ODD_FLAGS = [0x8n, 0x10n, 0x80n, 0x100n, 0x200n, 0x800n, 1n << 52n, 1n << 58n, 1n << 62n, NX] as const;
 
+/**
+ * What slot 0 of a root holds. Slot 0 of a table in use as root is given nothing else: the kernel's own memory, with the
+ * requests of the hypercall in progress, lies there.
+ */
+const kernelMapping = (p: bigint): MmuRequest => ({ p, index: 0, pte: 0x67n, to: 'boot.l3', cmd: 0 });
+
 type Level = 1 | 2 | 3 | 4;
 const TABLE_TYPES = ['l1', 'l2', 'l3', 'l4'] as const;
 
@@ -120,9 +126,11 @@ export class Generator {
 
   private request(p: bigint): MmuRequest {
     const level = this.levelOf(p);
+    if (this.typeInUse(p) === 'l4' && this.random.chance(20)) return kernelMapping(p);
+    const slots = this.typeInUse(p) === 'l4' ? SLOTS.slice(1) : SLOTS;
     const index = this.random.chance(level === 4 ? 8 : 1)
       ? this.random.pick(XEN_SLOTS)
-      : this.random.pick(SLOTS);
+      : this.random.pick(slots);
     const cmd = this.random.weighted([
       [88, 0],
       [6, 2],
@@ -163,7 +171,7 @@ export class Generator {
   /** A page to map: mostly one of the pool, sometimes a number that is none. */
   private target(): bigint {
     if (this.random.chance(97)) return this.page();
-    return this.random.pick([0x3fff_ffffn, 0x10n, 0x3d0n, 0xff_ffff_ffffn]);
+    return this.random.pick([0x3fff_ffffn, 0x3d0n, 0xff_ffff_ffffn]);
   }
 
   private garbage(): bigint {
@@ -189,8 +197,7 @@ export class Generator {
     const load: Operation = { op: 'mmuext', raw: false, cmd: 5, p };
     if (this.random.chance(30)) return load;
     this.queue.push(load);
-    const request = { p, index: 0, pte: 0x67n, to: 'boot.l3', cmd: 0 } as const;
-    return { op: 'mmu_update', raw: false, requests: [request] };
+    return { op: 'mmu_update', raw: false, requests: [kernelMapping(p)] };
   }
 
   private loadUserRoot(): Operation {
@@ -266,7 +273,6 @@ export class Generator {
     return { op: 'decrease', raw: false, p: this.page(), order: 0 };
   }
 
-  /** A page taken from Xen has contents of its own: it is cleared before anything can depend on them. */
   private takeAgain(): Operation {
     const lacking = POOL.filter((p) => {
       const state = this.glance.state(p);
@@ -274,8 +280,7 @@ export class Generator {
     });
     if (lacking.length === 0) return this.giveBack();
     const p = this.random.pick(lacking);
-    this.queue.push({ op: 'fill', raw: false, p, value: 0n });
-    return { op: 'populate', raw: false, p, order: 0 };
+    return { op: 'populate', raw: false, p, order: this.random.chance(90) ? 0 : 1 };
   }
 
   /** A load or store, after a flush: what a TLB still holds depends on the processor. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { formatOperation } from '../../adapter/conformance/format.ts';
 import { parseOperations } from '../../adapter/conformance/operations.ts';
-import { type Failure, Oracle, type Tally } from './episodes.ts';
+import { type Failure, Oracle, emptyTally } from './episodes.ts';
 import { OracleUnavailable } from './real/unavailable.ts';
 
 const HELP = `usage: npm run oracle -- [options] [LIST.jsonl...]
@@ -73,7 +73,7 @@ function runRandom(
   episode: number,
   keepGoing: boolean,
 ): number {
-  const tally: Tally = { operations: 0, episodes: 0, refused: 0, byOperation: new Map() };
+  const tally = emptyTally();
   const started = Date.now();
   let failures = 0;
   for (let at = seed; tally.operations < operations; at++) {
@@ -84,12 +84,18 @@ function runRandom(
     if (++failures >= (keepGoing ? MAX_FAILURES : 1)) break;
   }
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  const kinds = [...tally.byOperation].map(([name, count]) => `${name} ${count}`).join(', ');
-  say(
-    `\n${tally.operations} operations in ${tally.episodes} episodes, ${seconds} s (${kinds}): ${failures} different`,
-  );
+  say(`
+${tally.operations} operations in ${tally.episodes} episodes, ${seconds} s: ${failures} different`);
+  say(`operations: ${counts(tally.operationCounts)}`);
+  say(`refused by: ${counts(tally.ruleCounts)}`);
   return failures === 0 ? 0 : 1;
 }
+
+const counts = (of: ReadonlyMap<string, number>): string =>
+  [...of]
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
 
 /** A difference with the list that leads to it, ready to be kept as a file. */
 function tell({ list, mismatch }: Failure): void {
