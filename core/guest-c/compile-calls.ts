@@ -37,17 +37,18 @@ function makeCall(context: FunctionContext, expression: CallExpression, result: 
     named.reduce((sum, arg) => sum + context.wordsOf(arg.type), 0) +
     (signature.variadic ? pointerWords : 0);
   const block = context.take(Slot.first + Math.max(words, 2));
-  let at = block + Slot.first;
-  if (result !== null) {
-    addressInto(context, result, at);
-    at += pointerWords;
+  // The last argument first, as gcc does on x86 (C leaves it open).
+  let at = block + Slot.first + words;
+  if (signature.variadic) {
+    at -= pointerWords;
+    addressInto(context, storeVariadic(context, others), at);
   }
-  for (const arg of named) {
+  for (const arg of named.toReversed()) {
+    at -= context.wordsOf(arg.type);
     if (arg.type.kind === 'record') passRecord(context, arg, at);
     else valueInto(context, arg, at);
-    at += context.wordsOf(arg.type);
   }
-  if (signature.variadic) addressInto(context, storeVariadic(context, others), at);
+  if (result !== null) addressInto(context, result, at - pointerWords);
   if (target === null && 'kind' in callee && callee.kind === 'function') {
     emitter.fix(emitter.emit(Op.call, 0, block), 1, callee, 'pc');
   } else if (target !== null) {
@@ -72,10 +73,10 @@ function storeVariadic(context: FunctionContext, args: readonly Expression[]): P
   const sizes = args.map((arg) => Math.ceil(context.bytesOf(arg.type) / wordBytes) * wordBytes);
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const area = context.takeFrame(Math.max(total, wordBytes), 16);
-  let offset = area;
-  for (const [i, arg] of args.entries()) {
+  let offset = area + total;
+  for (const [i, arg] of [...args.entries()].toReversed()) {
+    offset -= sizes[i] ?? 0;
     storeValue(context, whole({ kind: 'memory', base: Slot.fp, offset }), arg.type, arg);
-    offset += sizes[i] ?? 0;
   }
   return { kind: 'memory', base: Slot.fp, offset: area };
 }

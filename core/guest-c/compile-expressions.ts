@@ -372,14 +372,16 @@ function assign(context: FunctionContext, expression: AssignExpression, into: Re
     storeValue(context, placeOf(context, lvalue), type, value);
     return;
   }
-  const target = placeOf(context, lvalue);
   const words = context.wordsOf(type);
-  if (target.place.kind === 'register') {
-    valueInto(context, value, target.place.register);
-    if (into !== null) move(context, words, target.place.register, into);
+  const variable = lvalue.kind === 'variable' ? variablePlace(context, lvalue.symbol) : null;
+  if (variable?.kind === 'register') {
+    valueInto(context, value, variable.register);
+    if (into !== null) move(context, words, variable.register, into);
     return;
   }
+  // C leaves open which side comes first; gcc computes the value first, and so scripts do the same on both.
   const register = valueOf(context, value);
+  const target = placeOf(context, lvalue);
   storeFrom(context, target, type, register);
   if (into === null) return;
   move(context, words, register, into);
