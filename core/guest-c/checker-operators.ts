@@ -322,6 +322,7 @@ export function memberOf(
     return errorOperand(range);
   }
   const path = findMember(type.record.members, name);
+  if (path === null && checker.brokenRecords.has(type.record)) return errorOperand(range);
   if (path === null) {
     const names = type.record.members.flatMap((m) => (m.name === null ? [] : [m.name]));
     const listed = names.length === 0 || names.length > 12 ? '' : ` It has: ${names.join(', ')}.`;

@@ -12,7 +12,7 @@ import type {
   CaseLabel,
   VariableSymbol,
 } from './tree.ts';
-import type { CType, DataModel, IntegerName, IntegerType } from './types.ts';
+import type { CType, DataModel, IntegerName, IntegerType, RecordDefinition } from './types.ts';
 import type { ProblemList } from './source.ts';
 import { ERROR_TYPE, alignOf, arrayOf, integerType, sizeOf, unqualified } from './types.ts';
 import { OpenScope } from './scopes.ts';
@@ -68,6 +68,10 @@ export class Checker {
   readonly reached: Map<VariableSymbol | FunctionSymbol, SourceRange>;
   /** Functions whose bodies could not be read to the end. */
   readonly brokenFunctions: Set<FunctionSymbol>;
+  /** Records with mistakes among their members: what they lack is not said. */
+  readonly brokenRecords: Set<RecordDefinition>;
+  /** Undeclared names that stood where a type must be. */
+  readonly unknownTypes: Set<string>;
   scope: OpenScope;
   function: FunctionState | null;
   /** Locals made outside any function body: those of a debugger's expression. */
@@ -95,6 +99,8 @@ export class Checker {
     this.usesIn = new Map();
     this.reached = new Map();
     this.brokenFunctions = new Set();
+    this.brokenRecords = new Set();
+    this.unknownTypes = new Set();
     this.scope = scope;
     this.function = null;
     this.looseLocals = [];

@@ -81,7 +81,7 @@ export abstract class StatementParser extends TypeParser {
   private startsDeclaration(): boolean {
     const { token } = this;
     if (token.is('_Static_assert')) return true;
-    return this.startsType(token) && !this.peek(1).is(':');
+    return (this.startsType(token) && !this.peek(1).is(':')) || this.looksLikeType();
   }
 
   /** `a == b;` on its own is most often a mistyped assignment. */

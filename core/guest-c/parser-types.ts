@@ -17,13 +17,13 @@ import {
   unqualified,
 } from './types.ts';
 import { ExpressionParser } from './parser-expressions.ts';
-import { KEYWORDS } from './parser-cursor.ts';
+import { KEYWORDS, Panic } from './parser-cursor.ts';
 import { Token, TokenKind } from './lexer.ts';
 import { constantValue } from './checker-constants.ts';
 import { declareEnumerator } from './checker-declarations.ts';
 import { isError, operandType, withAlias } from './checker.ts';
 import { layOut } from './layout.ts';
-import { lookUp, lookUpTag } from './scopes.ts';
+import { lookUp, lookUpTag, similarName } from './scopes.ts';
 import { vaListType } from './checker-calls.ts';
 
 /** What __attribute__ and _Alignas say, as far as it matters here. */
@@ -164,6 +164,26 @@ export abstract class TypeParser extends ExpressionParser {
     return shape.build(specifiers.type);
   }
 
+  /** A name stands where only a type can: nobody declared it. Said once; what it declares is of no known type. */
+  private unknownType(): CType {
+    const name = this.next();
+    if (this.checker.unknownTypes.has(name.text)) return ERROR_TYPE;
+    this.checker.unknownTypes.add(name.text);
+    const similar = similarName(this.checker.scope, name.text, 'typedef');
+    const advice = similar === null ? 'Include the header that declares it.' : `Did you mean '${similar}'?`;
+    this.checker.error('undeclared-type', name.range, `'${name.text}' is not the name of a type. ${advice}`);
+    return ERROR_TYPE;
+  }
+
+  /** Whether an undeclared name stands as a type would: before another name, or before `*` and a name. */
+  protected looksLikeType(): boolean {
+    if (this.name === null || lookUp(this.checker.scope, this.token.text) !== null) return false;
+    const isPointer = this.peek(1).is('*');
+    const after = this.peek(isPointer ? 2 : 1);
+    if (after.kind !== TokenKind.identifier || KEYWORDS.has(after.text) || after.first) return false;
+    return !isPointer || [';', '=', ',', ')', '(', '['].some((text) => this.peek(3).is(text));
+  }
+
   // ---- specifiers ------------------------------------------------------------------------------------------------
 
   protected specifiers(): Specifiers {
@@ -192,7 +212,7 @@ export abstract class TypeParser extends ExpressionParser {
       else if (text === 'enum') named = this.enumeration();
       else if (TYPEOF_WORDS.has(text)) named = this.typeof();
       else if (named === null && words.length === 0 && !KEYWORDS.has(text)) {
-        const known = this.namedType(token);
+        const known = this.namedType(token) ?? (this.looksLikeType() ? this.unknownType() : null);
         if (known === null) break;
         named = known;
       } else break;
@@ -438,7 +458,9 @@ export abstract class TypeParser extends ExpressionParser {
       this.next();
       return this.function([], { unprototyped: false, variadic: false, oldStyle: false }, start);
     }
-    if (this.name !== null && !this.startsType(this.token)) return this.identifierList(start);
+    const after = this.peek(1);
+    const isListed = this.name !== null && (after.is(',') || after.is(')'));
+    if (isListed && !this.startsType(this.token)) return this.identifierList(start);
     const parameters: ParsedParameter[] = [];
     let variadic = false;
     this.checker.openScope();
@@ -470,14 +492,6 @@ export abstract class TypeParser extends ExpressionParser {
     const parameters: ParsedParameter[] = [];
     do {
       const name = this.name ?? this.unexpected('the name of a parameter');
-      const after = this.peek(1);
-      if (!after.is(',') && !after.is(')')) {
-        this.fail(
-          'undeclared-type',
-          name.range,
-          `'${name.text}' is not the name of a type. Include the header that declares it.`,
-        );
-      }
       this.next();
       parameters.push({ name, type: null });
     } while (this.accept(','));
@@ -488,7 +502,8 @@ export abstract class TypeParser extends ExpressionParser {
   private parameter(): ParsedParameter {
     const start = this.token;
     if (!this.startsType(start) && !ATTRIBUTE_WORDS.has(start.text)) {
-      this.unexpected('the type of a parameter');
+      if (this.name === null) this.unexpected('the type of a parameter');
+      if (!this.looksLikeType()) return { name: null, type: this.unknownType() };
     }
     const specifiers = this.specifiers();
     const shape = this.shape('either');
@@ -552,7 +567,7 @@ export abstract class TypeParser extends ExpressionParser {
       return this.recordByTag(keyword, tag);
     }
     const type = this.newRecord(keyword, tag);
-    const members = this.members();
+    const members = this.members(type.record);
     this.attributes(attributes);
     declared.unused ||= attributes.unused;
     this.completeRecord(type.record, members, attributes, tag ?? this.previous);
@@ -604,22 +619,39 @@ export abstract class TypeParser extends ExpressionParser {
     return type;
   }
 
-  private members(): { declaration: MemberDeclaration; range: SourceRange }[] {
+  private members(record: RecordDefinition): { declaration: MemberDeclaration; range: SourceRange }[] {
     this.expect('{', 'before the members');
     const members: { declaration: MemberDeclaration; range: SourceRange }[] = [];
     while (!this.is('}')) {
       if (this.token.kind === TokenKind.end) this.unexpected("'}' to close the structure");
       if (this.accept(';')) continue;
       if (this.is('_Static_assert')) this.staticAssert();
-      else this.memberDeclaration(members);
+      else this.recoveringMember(record, members);
     }
     this.next();
     return members;
   }
 
+  /** One member; after a mistake the next one. */
+  private recoveringMember(
+    record: RecordDefinition,
+    members: { declaration: MemberDeclaration; range: SourceRange }[],
+  ): void {
+    const errors = this.checker.problems.errorCount;
+    const start = this.at;
+    try {
+      this.memberDeclaration(members);
+    } catch (error) {
+      if (!(error instanceof Panic)) throw error;
+      this.skipStatement();
+      if (this.at === start && !this.is('}')) this.next();
+    }
+    if (this.checker.problems.errorCount > errors) this.checker.brokenRecords.add(record);
+  }
+
   private memberDeclaration(members: { declaration: MemberDeclaration; range: SourceRange }[]): void {
     const start = this.token;
-    if (!this.startsType(start)) this.unexpected('the type of a member');
+    if (!this.startsType(start) && !this.looksLikeType()) this.unexpected('the type of a member');
     const specifiers = this.nested(() => this.specifiers());
     if (this.semicolonForgotten()) return;
     if (this.is(';')) {
@@ -656,9 +688,13 @@ export abstract class TypeParser extends ExpressionParser {
     attributes: Attributes,
     range: SourceRange,
   ): void {
-    if (isError(type)) return;
     if (name !== null && members.some(({ declaration }) => declaration.name === name.text)) {
       this.checker.error('redeclared', range, `There already is a member '${name.text}'.`);
+      return;
+    }
+    if (isError(type)) {
+      const declaration = { name: name?.text ?? null, type, width: null, align: 1, packed: false };
+      members.push({ declaration, range });
       return;
     }
     if (width !== null && !this.checkWidth(type, width, name, range)) return;
@@ -719,6 +755,7 @@ export abstract class TypeParser extends ExpressionParser {
 
   private checkMember(declaration: MemberDeclaration, range: SourceRange, isLast: boolean): boolean {
     const { type } = declaration;
+    if (isError(type)) return true;
     const isFlexible = type.kind === 'array' && type.length === null;
     if (this.checker.sizeOf(type) !== null || (isFlexible && isLast)) return true;
     const why = isFlexible

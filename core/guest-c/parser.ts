@@ -92,14 +92,7 @@ export class Parser extends StatementParser {
     if (this.startsType(token) || token.is('__attribute__') || token.is('__extension__')) return;
     if (this.name === null) this.unexpected('a declaration');
     if (this.peek(1).is('(') && (this.peek(2).kind === TokenKind.identifier || this.peek(2).is(')'))) return;
-    const after = this.peek(1);
-    if (after.kind === TokenKind.identifier || after.is('*')) {
-      this.fail(
-        'undeclared-type',
-        token.range,
-        `'${token.text}' is not the name of a type. Include the header that declares it.`,
-      );
-    }
+    if (this.looksLikeType()) return;
     this.notADeclaration(token);
   }
 

@@ -37,13 +37,14 @@ export function lookUpTag(scope: Scope | null, tag: string): CType | null {
   return null;
 }
 
-/** The visible name most like a wrong one, for "did you mean"; null when none is close. */
-export function similarName(scope: Scope | null, wrong: string): string | null {
+/** The visible name (of that kind only) most like a wrong one, for "did you mean"; null when none is close. */
+export function similarName(scope: Scope | null, wrong: string, kind?: NamedSymbol['kind']): string | null {
   const limit = Math.max(1, Math.floor(wrong.length / 4));
   let best: string | null = null;
   let bestDistance = limit + 1;
   for (let at = scope; at !== null; at = at.parent) {
-    for (const name of at.symbols.keys()) {
+    for (const [name, symbol] of at.symbols) {
+      if (kind !== undefined && symbol.kind !== kind) continue;
       if (Math.abs(name.length - wrong.length) >= bestDistance) continue;
       const distance = name.toLowerCase() === wrong.toLowerCase() ? 0.5 : editDistance(name, wrong);
       if (distance < bestDistance) {

@@ -2,6 +2,11 @@
 #ifndef XENSCOPE_HYPERCALL_H
 #define XENSCOPE_HYPERCALL_H
 
+#include <stddef.h>
+#include <stdint.h>
+#include <xen/xen.h>
+#include <xen/sched.h>
+
 #ifdef __XENSCOPE__
 /* The hypercall instruction of the model's processor: __xenscope_hypercall(number, up to six arguments). */
 #define barrier() __xenscope_barrier()

@@ -2,6 +2,8 @@
 #ifndef XENSCOPE_KERNEL_H
 #define XENSCOPE_KERNEL_H
 
+#include <xenscope/hypercall.h>
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 #define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 #define likely(condition) __builtin_expect(!!(condition), 1)

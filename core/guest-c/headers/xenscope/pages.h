@@ -8,6 +8,9 @@
 #ifndef XENSCOPE_PAGES_H
 #define XENSCOPE_PAGES_H
 
+#include <stdbool.h>
+#include <xenscope/hypercall.h>
+
 typedef unsigned long pfn_t;
 typedef unsigned long mfn_t;
 typedef unsigned long vaddr_t;

@@ -5,7 +5,12 @@
 #ifndef XENSCOPE_PRINTK_H
 #define XENSCOPE_PRINTK_H
 
-extern start_info_t start_info;
+#include <stdarg.h>
+#include <xen/event_channel.h>
+#include <xen/io/console.h>
+#include <xenscope/pages.h>
+#include <xenscope/kernel.h>
+
 extern struct xencons_interface *xencons_ring;
 
 struct __xenscope_text {

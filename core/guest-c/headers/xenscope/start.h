@@ -2,6 +2,10 @@
 #ifndef XENSCOPE_START_H
 #define XENSCOPE_START_H
 
+#include <xen/io/console.h>
+#include <xenscope/pages.h>
+#include <xenscope/traps.h>
+
 start_info_t start_info;
 unsigned long *phys_to_machine_mapping;
 shared_info_t *HYPERVISOR_shared_info;

@@ -6,6 +6,8 @@
 #ifndef XENSCOPE_TRAPS_H
 #define XENSCOPE_TRAPS_H
 
+#include <xenscope/pages.h>
+
 #define TRAP_divide_error 0
 #define TRAP_debug 1
 #define TRAP_nmi 2

@@ -2,6 +2,8 @@
 #ifndef XEN_PUBLIC_ARCH_X86_XEN_H
 #define XEN_PUBLIC_ARCH_X86_XEN_H
 
+#include <stdint.h>
+
 typedef unsigned long xen_pfn_t;
 typedef unsigned long xen_ulong_t;
 #define PRI_xen_pfn "lx"

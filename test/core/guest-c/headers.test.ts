@@ -1,0 +1,220 @@
+/**
+ * The shipped headers: without a complaint from this front end and from gcc, for every ABI, and with the layouts and numbers
+ * of Xen's ABI (facts sections 4.1, 5.1, 5.2, 6.1, 6.6, 7.1, 9.9).
+ */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import type { AbiName } from '../../../core/guest-c/types.ts';
+import {
+  GCC_MACHINE,
+  HEADERS_FOLDER,
+  SHIPPED,
+  compileText,
+  gccMessages,
+  problemLine,
+  withoutGcc,
+} from './front-support.ts';
+
+const ABIS: readonly AbiName[] = ['x86_64', 'x86_32'];
+const headers = [...SHIPPED.files.keys()].filter(
+  (name) => name.endsWith('.h') && !/xen-x86_\d+\.h$/.test(name),
+);
+const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
+const scripts = readdirSync(examples).filter((name) => name.endsWith('.guest.c'));
+/** Warnings that a script is about: it is written as old C on purpose. */
+const OLD_STYLE = /implicit-(int|type)/;
+
+const SIZES_AND_OFFSETS: readonly (readonly [string, number, number])[] = [
+  // expression, x86_64, x86_32
+  ['sizeof(struct mmu_update)', 16, 16],
+  ['sizeof(struct mmuext_op)', 24, 12],
+  ['offsetof(struct mmuext_op, arg1)', 8, 4],
+  ['offsetof(struct mmuext_op, arg2)', 16, 8],
+  ['sizeof(struct xen_memory_reservation)', 32, 20],
+  ['offsetof(struct xen_memory_reservation, nr_extents)', 8, 4],
+  ['offsetof(struct xen_memory_reservation, extent_order)', 16, 8],
+  ['offsetof(struct xen_memory_reservation, mem_flags)', 20, 12],
+  ['offsetof(struct xen_memory_reservation, domid)', 24, 16],
+  ['sizeof(struct xen_memory_exchange)', 72, 44],
+  ['offsetof(struct xen_memory_exchange, out)', 32, 20],
+  ['offsetof(struct xen_memory_exchange, nr_exchanged)', 64, 40],
+  ['sizeof(struct xen_machphys_mapping)', 24, 12],
+  ['sizeof(struct xen_machphys_mfn_list)', 24, 12],
+  ['offsetof(struct xen_machphys_mfn_list, nr_extents)', 16, 8],
+  ['sizeof(struct grant_entry_v1)', 8, 8],
+  ['sizeof(struct gnttab_map_grant_ref)', 32, 32],
+  ['offsetof(struct gnttab_map_grant_ref, ref)', 12, 12],
+  ['offsetof(struct gnttab_map_grant_ref, dom)', 16, 16],
+  ['offsetof(struct gnttab_map_grant_ref, status)', 18, 18],
+  ['offsetof(struct gnttab_map_grant_ref, handle)', 20, 20],
+  ['offsetof(struct gnttab_map_grant_ref, dev_bus_addr)', 24, 24],
+  ['sizeof(struct gnttab_unmap_grant_ref)', 24, 24],
+  ['offsetof(struct gnttab_unmap_grant_ref, status)', 20, 20],
+  ['sizeof(struct gnttab_setup_table)', 24, 16],
+  ['offsetof(struct gnttab_setup_table, frame_list)', 16, 12],
+  ['sizeof(struct gnttab_transfer)', 24, 16],
+  ['offsetof(struct gnttab_transfer, status)', 16, 12],
+  ['sizeof(struct gnttab_copy)', 40, 24],
+  ['offsetof(struct gnttab_copy, dest)', 16, 8],
+  ['offsetof(struct gnttab_copy, len)', 32, 16],
+  ['offsetof(struct gnttab_copy, status)', 36, 20],
+  ['sizeof(struct gnttab_query_size)', 16, 16],
+  ['sizeof(struct start_info)', 1168, 1112],
+  ['offsetof(struct start_info, nr_pages)', 32, 32],
+  ['offsetof(struct start_info, shared_info)', 40, 36],
+  ['offsetof(struct start_info, flags)', 48, 40],
+  ['offsetof(struct start_info, store_mfn)', 56, 44],
+  ['offsetof(struct start_info, store_evtchn)', 64, 48],
+  ['offsetof(struct start_info, console.domU.mfn)', 72, 52],
+  ['offsetof(struct start_info, console.domU.evtchn)', 80, 56],
+  ['offsetof(struct start_info, console.dom0.info_off)', 72, 52],
+  ['offsetof(struct start_info, console.dom0.info_size)', 76, 56],
+  ['offsetof(struct start_info, pt_base)', 88, 60],
+  ['offsetof(struct start_info, nr_pt_frames)', 96, 64],
+  ['offsetof(struct start_info, mfn_list)', 104, 68],
+  ['offsetof(struct start_info, mod_start)', 112, 72],
+  ['offsetof(struct start_info, mod_len)', 120, 76],
+  ['offsetof(struct start_info, cmd_line)', 128, 80],
+  ['offsetof(struct start_info, first_p2m_pfn)', 1152, 1104],
+  ['offsetof(struct start_info, nr_p2m_frames)', 1160, 1108],
+  ['sizeof(struct vcpu_info)', 64, 64],
+  ['offsetof(struct vcpu_info, evtchn_upcall_mask)', 1, 1],
+  ['offsetof(struct vcpu_info, evtchn_pending_sel)', 8, 4],
+  ['offsetof(struct vcpu_info, arch.cr2)', 16, 8],
+  ['offsetof(struct vcpu_info, time)', 32, 32],
+  ['offsetof(struct shared_info, evtchn_pending)', 2048, 2048],
+  ['offsetof(struct shared_info, evtchn_mask)', 2560, 2176],
+  ['offsetof(struct shared_info, wc_version)', 3072, 2304],
+  ['offsetof(struct shared_info, arch.max_pfn)', 3088, 2316],
+  ['offsetof(struct shared_info, arch.pfn_to_mfn_frame_list_list)', 3096, 2320],
+  ['offsetof(struct shared_info, arch.nmi_reason)', 3104, 2324],
+  ['offsetof(struct shared_info, arch.p2m_cr3)', 3112, 2328],
+  ['offsetof(struct shared_info, arch.p2m_generation)', 3128, 2336],
+  ['sizeof(struct trap_info)', 16, 8],
+  ['offsetof(struct trap_info, cs)', 2, 2],
+  ['offsetof(struct trap_info, address)', 8, 4],
+  ['sizeof(struct cpu_user_regs)', 200, 68],
+  ['offsetof(struct cpu_user_regs, error_code)', 120, 28],
+  ['offsetof(struct cpu_user_regs, entry_vector)', 124, 30],
+  ['offsetof(struct cpu_user_regs, cs)', 136, 36],
+  ['offsetof(struct cpu_user_regs, saved_upcall_mask)', 140, 38],
+  ['offsetof(struct cpu_user_regs, ss)', 160, 48],
+  ['offsetof(struct cpu_user_regs, gs)', 192, 64],
+  ['sizeof(struct multicall_entry)', 64, 32],
+  ['sizeof(struct xencons_interface)', 3088, 3088],
+  ['offsetof(struct xencons_interface, out_prod)', 3084, 3084],
+];
+
+const NUMBERS: readonly (readonly [string, number])[] = [
+  ['__HYPERVISOR_set_trap_table', 0],
+  ['__HYPERVISOR_mmu_update', 1],
+  ['__HYPERVISOR_memory_op', 12],
+  ['__HYPERVISOR_update_va_mapping', 14],
+  ['__HYPERVISOR_console_io', 18],
+  ['__HYPERVISOR_grant_table_op', 20],
+  ['__HYPERVISOR_iret', 23],
+  ['__HYPERVISOR_mmuext_op', 26],
+  ['__HYPERVISOR_sched_op', 29],
+  ['__HYPERVISOR_event_channel_op', 32],
+  ['DOMID_SELF', 0x7ff0],
+  ['DOMID_IO', 0x7ff1],
+  ['DOMID_XEN', 0x7ff2],
+  ['MMU_MACHPHYS_UPDATE', 1],
+  ['MMU_PT_UPDATE_PRESERVE_AD', 2],
+  ['MMUEXT_PIN_L1_TABLE', 0],
+  ['MMUEXT_PIN_L4_TABLE', 3],
+  ['MMUEXT_UNPIN_TABLE', 4],
+  ['MMUEXT_NEW_BASEPTR', 5],
+  ['MMUEXT_INVLPG_ALL', 11],
+  ['MMUEXT_NEW_USER_BASEPTR', 15],
+  ['MMUEXT_COPY_PAGE', 17],
+  ['UVMF_INVLPG', 2],
+  ['UVMF_ALL', 4],
+  ['XENMEM_decrease_reservation', 1],
+  ['XENMEM_populate_physmap', 6],
+  ['XENMEM_exchange', 11],
+  ['XENMEM_machphys_mapping', 12],
+  ['SHUTDOWN_crash', 3],
+  ['EVTCHNOP_send', 4],
+  ['GNTTABOP_setup_table', 2],
+  ['GNTST_general_error', -1],
+  ['GNTST_bad_page', -9],
+  ['GNTMAP_contains_pte', 16],
+  ['VMASST_TYPE_writable_pagetables', 2],
+  ['EINVAL', 22],
+  ['EBUSY', 16],
+  ['ENOSYS', 38],
+];
+
+describe.each(ABIS)('shipped headers for %s', (abi) => {
+  const publicHeaders = headers.filter((name) => !name.startsWith('xenscope/'));
+
+  it.each(publicHeaders)('%s alone has no problems', (name) => {
+    expect(compileText(`#include <${name}>\n`, { abi }).problems.map(problemLine)).toEqual([]);
+  });
+
+  it('as a prelude they have no problems', () => {
+    const { unit, problems } = compileText(
+      'int kernel_main(start_info_t *info) { return (int)info->flags; }\n',
+      {
+        abi,
+        prelude: true,
+      },
+    );
+    expect(problems.map(problemLine)).toEqual([]);
+    expect(unit.functions.find((f) => f.name === 'memset')?.used).toBe(false);
+  });
+
+  it.each(scripts)('the example %s has no problems', (name) => {
+    const text = readFileSync(examples + name, 'utf8');
+    const { problems } = compileText(text, { abi, prelude: true });
+    expect(problems.map(problemLine).filter((line) => !OLD_STYLE.test(line))).toEqual([]);
+  });
+
+  it.each(SIZES_AND_OFFSETS)('%s', (expression, on64, on32) => {
+    const expected = abi === 'x86_64' ? on64 : on32;
+    const text = `_Static_assert(${expression} == ${expected}, "");`;
+    expect(compileText(text, { abi, prelude: true }).problems.map(problemLine)).toEqual([]);
+  });
+
+  it.each(NUMBERS)('%s is %i', (name, value) => {
+    const text = `_Static_assert(${name} == ${value}, "");`;
+    expect(compileText(text, { abi, prelude: true }).problems.map(problemLine)).toEqual([]);
+  });
+});
+
+describe.skipIf(withoutGcc).each(ABIS)('gcc for %s', (abi) => {
+  const options = [
+    '-std=gnu11',
+    '-Wall',
+    '-Wextra',
+    GCC_MACHINE[abi],
+    '-ffreestanding',
+    `-I${HEADERS_FOLDER}`,
+  ];
+
+  it('has no complaint about the headers', () => {
+    for (const name of headers) expect(gccMessages(options, `#include <${name}>\nint used;\n`)).toBe('');
+  });
+
+  it('has no complaint about the examples', () => {
+    for (const name of scripts) {
+      const text = readFileSync(examples + name, 'utf8');
+      const messages = gccMessages([...options, '-include', 'xenscope.h', '-Wno-implicit-int'], text);
+      expect(messages.replace(/.*In function.*\n/g, '')).toBe('');
+    }
+  });
+
+  it('sees the same layouts and numbers', () => {
+    const facts = [
+      ...SIZES_AND_OFFSETS.map(
+        ([expression, on64, on32]) => `${expression} == ${abi === 'x86_64' ? on64 : on32}`,
+      ),
+      ...NUMBERS.map(([name, value]) => `${name} == ${value}`),
+    ];
+    const checks = facts.map((fact) => `_Static_assert(${fact}, "");`).join('\n');
+    expect(gccMessages(options, `#include <xenscope.h>\n${checks}\n`)).toBe('');
+  });
+});
