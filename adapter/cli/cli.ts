@@ -68,6 +68,16 @@ function buildProgram(output: Output, setStatus: (status: number) => void): Comm
   });
 
   program
+    .command('ops')
+    .description('carry out a list of operations on a freshly built domain (one JSON object a line)')
+    .argument('<file>', 'the list; - for standard input')
+    .option('--frames <list>', 'show the frames of these PFNs after each operation, such as 0x400-0x40f')
+    .action(async (file: string, options: OpsFlags) => {
+      const { opsCommand } = await import('./ops.ts');
+      setStatus(opsCommand(file, options, output));
+    });
+
+  program
     .command('dap')
     .description('debug adapter for any client of the Debug Adapter Protocol, on standard input and output')
     .option('--server <port>', 'listen on a port of this machine instead (0: any free one)', port)
@@ -97,6 +107,10 @@ export interface LanguageFlags {
 
 export interface CheckFlags extends LanguageFlags {
   readonly json?: true;
+}
+
+export interface OpsFlags {
+  readonly frames?: string;
 }
 
 /** Options of `run`; texts are checked by the core, which knows what is allowed. */

@@ -28,7 +28,9 @@ export interface Mismatch {
  * machines cannot be compared further (docs/differences.md).
  */
 export type Step =
-  { readonly kind: 'equal' | 'unsafe' | 'end' } | { readonly kind: 'mismatch'; readonly mismatch: Mismatch };
+  | { readonly kind: 'equal'; readonly outcome: Outcome }
+  | { readonly kind: 'unsafe' | 'end' }
+  | { readonly kind: 'mismatch'; readonly mismatch: Mismatch };
 
 /** Orders of extents that lists may take. */
 const MAX_COMPARED_ORDER = 4;
