@@ -149,6 +149,8 @@ const NUMBER_TYPES: ReadonlyMap<string, IntegerName> = new Map<string, IntegerNa
 /** Alignment that `__attribute__((aligned))` without a number gives on x86. */
 const BIGGEST_ALIGNMENT = 16;
 
+const MAX_POINTERS = 64;
+
 export const noAttributes = (): Attributes => ({ packed: false, align: 1, noReturn: false, unused: false });
 
 export abstract class TypeParser extends ExpressionParser {
@@ -386,6 +388,9 @@ export abstract class TypeParser extends ExpressionParser {
         this.next();
       }
       found.push(qualifiers);
+      if (found.length > MAX_POINTERS) {
+        this.fail('too-deep', this.token.range, `A pointer to a pointer can go ${MAX_POINTERS} levels deep.`);
+      }
     }
     return found;
   }
