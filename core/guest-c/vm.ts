@@ -412,12 +412,19 @@ export class Vm {
     const address = this.base + (this.code[at + 1] as number);
     const kind = TOUCH_KINDS[this.windows[this.base + (this.code[at + 2] as number)] as number] ?? 'read';
     const asUser = this.windows[this.base + (this.code[at + 3] as number)] !== 0;
-    if (asUser) this.vcpu.enterMode('user');
+    if (asUser) this.enterMode('user');
     if (!this.mmu.touch(this.windows[address] as number, this.windows[address + 1] as number, kind))
       return Exit.fault;
-    if (asUser) this.vcpu.enterMode('kernel');
+    if (asUser) this.enterMode('kernel');
     this.pc++;
     return null;
+  }
+
+  private enterMode(mode: 'kernel' | 'user'): void {
+    const { selectors } = this.vcpu.domain.abi;
+    this.vcpu.enterMode(mode);
+    this.vcpu.setReg(R.cs, mode === 'user' ? selectors.userCs : selectors.kernelCs, 0);
+    this.vcpu.setReg(R.ss, mode === 'user' ? selectors.userSs : selectors.kernelSs, 0);
   }
 
   /** The entry stub's first step: start_info's address from rsi, and the image's own stack. */
