@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/vscode/**', 'node_modules/**', '.cache/**', 'dist/**'],
+    exclude: ['test/vscode/**', 'test/oracle/**', 'node_modules/**', '.cache/**', 'dist/**'],
     testTimeout: 30_000,
   },
 });

@@ -54,15 +54,23 @@ export class Oracle {
     return new MachinePair(this.model, this.real, this.twins, pages);
   }
 
-  /** Runs a list from a fresh start; null when both machines agree to its end. */
+  /** Runs a list from a fresh start; null when both machines agree as far as they can be compared. */
   runList(list: readonly Operation[]): Failure | null {
+    return this.compareList(list).failure;
+  }
+
+  /** The same, with the number of operations that were not compared. */
+  compareList(list: readonly Operation[]): { readonly failure: Failure | null; readonly leftOut: number } {
     const pair = this.pair(pagesOf(list));
+    let leftOut = 0;
     for (const [i, operation] of list.entries()) {
       const step = this.step(pair, operation);
-      if (step.kind === 'mismatch') return { list: list.slice(0, i + 1), mismatch: step.mismatch };
-      if (step.kind === 'end') return null;
+      if (step.kind === 'mismatch')
+        return { failure: { list: list.slice(0, i + 1), mismatch: step.mismatch }, leftOut };
+      if (step.kind === 'unsafe') leftOut++;
+      if (step.kind === 'end') return { failure: null, leftOut: leftOut + list.length - i };
     }
-    return auditFailure(pair, list);
+    return { failure: auditFailure(pair, list), leftOut };
   }
 
   /** Generates and runs one episode. */
