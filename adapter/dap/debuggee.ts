@@ -38,6 +38,13 @@ export interface LaunchOptions {
   readonly scripts: readonly string[];
 }
 
+/** A line that a guest printed, and the user's line that printed it. */
+export interface ConsoleLine {
+  readonly text: string;
+  readonly file: string | null;
+  readonly line: number | null;
+}
+
 /** What the client wants of a running guest. */
 type Wish = 'run' | 'pause' | 'abandon';
 
@@ -119,10 +126,14 @@ export class Debuggee {
   }
 
   /** Lines that the guests printed since the last call. */
-  takeConsole(): readonly string[] {
-    const lines = this.session.console.slice(this.consoleShown);
+  takeConsole(): readonly ConsoleLine[] {
+    const first = this.consoleShown;
+    const lines = this.session.console.slice(first);
     this.consoleShown += lines.length;
-    return lines;
+    return lines.map((text, index) => {
+      const call = this.session.consoleCall(first + index);
+      return { text, file: call?.file ?? null, line: call?.line ?? null };
+    });
   }
 
   /** The vCPU at which the guest stands, or the first. */

@@ -2,8 +2,10 @@
 
 import type { Frame, JsonObject, JsonValue, Value } from '../../core/timeline/types.ts';
 import { RequestError } from './arguments.ts';
+import type { DecodedNode } from './decoded.ts';
 
 export type VariableNode =
+  | DecodedNode
   | { readonly kind: 'locals' | 'globals' | 'registers'; readonly frame: Frame }
   | { readonly kind: 'value'; readonly value: Value; readonly frame: Frame }
   /** Decoded arguments and evidence: plain data with no place in the guest. */

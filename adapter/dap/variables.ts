@@ -12,8 +12,12 @@ import type {
 import { type RequestArguments, RequestError } from './arguments.ts';
 import { type Context, type RequestRows, STANDING, debuggeeOf } from './context.ts';
 import type { Debuggee } from './debuggee.ts';
+import { decodedChildren, decodedNode } from './decoded.ts';
 import type { VariableNode } from './variable-table.ts';
 import { stateEdited } from './edits.ts';
+
+/** Nodes that stand for objects of the guest. */
+type ObjectNode = Extract<VariableNode, { readonly frame: Frame }>;
 
 /** The most children told at once when the client names no range. */
 const MAX_CHILDREN = 4096;
@@ -31,10 +35,14 @@ export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable'> = {
 
   variables: {
     when: STANDING,
-    handle(context, args) {
+    async handle(context, args) {
       const debuggee = debuggeeOf(context);
       const node = debuggee.variables.node(args.integer('variablesReference', 1));
-      return { variables: childrenOf(context, debuggee, node, args) };
+      const isDecoded = node.kind === 'entry' || node.kind === 'frame';
+      const variables = isDecoded
+        ? await decodedChildren(debuggee, node)
+        : childrenOf(context, debuggee, node, args);
+      return { variables };
     },
   },
 
@@ -44,7 +52,7 @@ export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable'> = {
       const debuggee = debuggeeOf(context);
       const node = debuggee.variables.node(args.integer('variablesReference', 1));
       const name = args.text('name');
-      if (node.kind === 'json') throw new RequestError(`${name} is part of a record and cannot be changed.`);
+      if (!('frame' in node)) throw new RequestError(`${name} is shown for reading and cannot be changed.`);
       const target = namedValues(debuggee, node, null).find((child) => child.name === name);
       if (target === undefined) throw new RequestError(`There is no variable ${name} here.`);
       const result = debuggee.session.assign(target.evaluateName, args.text('value'), node.frame);
@@ -127,7 +135,7 @@ function describeHypercall(record: HypercallRecord): JsonObject {
 function childrenOf(
   context: Context,
   debuggee: Debuggee,
-  node: VariableNode,
+  node: ObjectNode | Extract<VariableNode, { readonly kind: 'json' }>,
   args: RequestArguments,
 ): DebugProtocol.Variable[] {
   const filter = args.optionalWord('filter', ['indexed', 'named']);
@@ -149,7 +157,7 @@ function childrenOf(
 
 function namedValues(
   { session }: Debuggee,
-  node: Exclude<VariableNode, { readonly kind: 'json' }>,
+  node: ObjectNode,
   range: { readonly start: number; readonly count: number } | null,
 ): readonly NamedValue[] {
   switch (node.kind) {
@@ -158,10 +166,18 @@ function namedValues(
     case 'globals':
       return session.globals(node.frame);
     case 'registers':
-      return session.registers(node.frame);
+      return session.registers(node.frame).flatMap((register) => nameOnAbi(register, session.abi));
     case 'value':
       return range === null ? session.children(node.value) : session.children(node.value, range);
   }
+}
+
+/** Registers under the names of the guest's ABI; none for those that it has not. */
+function nameOnAbi(register: NamedValue, abi: string): NamedValue[] {
+  if (abi === 'x86_64') return [register];
+  if (/^r\d+$/.test(register.name)) return [];
+  const name = register.name.replace(/^r/, 'e');
+  return [{ ...register, name, evaluateName: `$${name}` }];
 }
 
 export type DescribedValue = Pick<
@@ -178,10 +194,12 @@ export function describeValue(
 ): DescribedValue {
   const { namedChildren, indexedChildren } = value;
   const opens = namedChildren + indexedChildren > 0;
+  const decoded = opens ? null : decodedNode(value);
+  const node: VariableNode | null = opens ? { kind: 'value', value, frame } : decoded;
   return {
     value: value.text,
     ...(traits.supportsVariableType ? { type: value.type } : {}),
-    variablesReference: opens ? debuggee.variables.add({ kind: 'value', value, frame }) : 0,
+    variablesReference: node === null ? 0 : debuggee.variables.add(node),
     ...(namedChildren === 0 ? {} : { namedVariables: namedChildren }),
     ...(indexedChildren === 0 ? {} : { indexedVariables: indexedChildren }),
     ...(value.memoryReference === null ? {} : { memoryReference: value.memoryReference }),

@@ -10,6 +10,8 @@ export class Recorder {
   readonly hypercalls: HypercallRecord[] = [];
   readonly faults: FaultRecord[] = [];
   readonly console: string[] = [];
+  /** For each line of the console the index in `hypercalls` of the call that wrote its end. */
+  readonly consoleCalls: number[] = [];
   private readonly partial = new Map<DomainId, string>();
   private readonly severalDomains: boolean;
 
@@ -57,15 +59,21 @@ export class Recorder {
   write(domain: DomainId, text: string): void {
     const lines = ((this.partial.get(domain) ?? '') + text).split('\n');
     this.partial.set(domain, lines.pop() ?? '');
-    for (const line of lines) this.console.push(this.tagged(domain, line));
+    for (const line of lines) this.print(domain, line);
   }
 
   /** Ends lines that were begun: the run is over. */
   flush(): void {
     for (const [domain, text] of this.partial) {
-      if (text !== '') this.console.push(this.tagged(domain, text));
+      if (text !== '') this.print(domain, text);
     }
     this.partial.clear();
+  }
+
+  /** The hypercall that brings text is recorded when it returns: it is the next one. */
+  private print(domain: DomainId, line: string): void {
+    this.console.push(this.tagged(domain, line));
+    this.consoleCalls.push(this.hypercalls.length);
   }
 
   private tagged(domain: DomainId, line: string): string {

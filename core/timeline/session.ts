@@ -68,8 +68,7 @@ export class Session {
     try {
       return { kind: 'session', session: new Session(config, options, scripts), problems };
     } catch (error) {
-      // A domain that does not fit: the builder says so in one sentence.
-      if (error instanceof Error)
+      if (error instanceof DomainDoesNotFit)
         return { kind: 'error', attribute: 'memory', message: `memory: ${error.message}.` };
       throw error;
     }
@@ -107,12 +106,14 @@ export class Session {
   }
 
   private buildGuest(script: Runnable, options: RunOptions, index: number): Guest {
-    const domain = this.hypervisor.createDomain({
-      memoryBytes: options.memoryBytes,
-      image: script.program.image,
-      layout: options.layout,
-      role: index === 0 ? options.role : 'domU',
-    });
+    const domain = builtOrDoesNotFit(() =>
+      this.hypervisor.createDomain({
+        memoryBytes: options.memoryBytes,
+        image: script.program.image,
+        layout: options.layout,
+        role: index === 0 ? options.role : 'domU',
+      }),
+    );
     return new Guest({
       domain,
       program: script.program,
@@ -133,6 +134,12 @@ export class Session {
   /** Complete lines that the guests printed. */
   get console(): readonly string[] {
     return this.execution.recorder.console;
+  }
+
+  /** The hypercall by which a line of `console` was written; undefined for a last line without its end. */
+  consoleCall(line: number): HypercallRecord | undefined {
+    const { consoleCalls, hypercalls } = this.execution.recorder;
+    return hypercalls[consoleCalls[line] ?? -1];
   }
 
   /** Statements executed so far, over all vCPUs. */
@@ -275,6 +282,19 @@ export class Session {
     if (spec.condition === undefined || spec.condition.trim() === '') return true;
     const frame = this.inspector.frameOf(guest, vm, spec.kind === 'hypercall' ? 'user' : 'innermost');
     return frame === undefined || this.inspector.truth(spec.condition, frame) !== false;
+  }
+}
+
+/** The builder's sentence about a domain that the machine has no room for. */
+class DomainDoesNotFit extends Error {}
+
+/** The builder throws plain Errors for sizes that do not fit; anything else is a fault of the model. */
+function builtOrDoesNotFit<T>(build: () => T): T {
+  try {
+    return build();
+  } catch (error) {
+    if (error instanceof Error && error.constructor === Error) throw new DomainDoesNotFit(error.message);
+    throw error;
   }
 }
 

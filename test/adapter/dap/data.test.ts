@@ -77,6 +77,26 @@ describe('variables', () => {
     expect(await editor.evaluate(x?.evaluateName ?? '')).toBe('20');
   });
 
+  it('of an entry and of a frame open as what they mean', async () => {
+    const script = folder.write(
+      'entry.guest.c',
+      'int main(void)\n{\n    mfn_t frame = virt_to_mfn(start_info.pt_base);\n' +
+        '    pteval_t entry = mfn_to_pte(frame, 0x67);\n    printk("%lx %lx\\n", frame, entry);\n    return 0;\n}\n',
+    );
+    const editor = new DapClient();
+    await editor.launch({ program: script, stopOnEntry: false }, { lines: [5] });
+    await editor.stops();
+    const locals = await editor.scopeVariables('Locals');
+    const parts = async (variables: typeof locals, name: string) =>
+      open(editor, variables.find((variable) => variable.name === name)?.variablesReference ?? 0);
+    const entry = await parts(locals, 'entry');
+    expect(entry[0]).toMatchObject({ name: 'flags', value: 'P RW US A D' });
+    const expected = { owner: 'd1', type: 'l4', state: 'allocated, validated, pinned', role: 'page tables' };
+    for (const frame of [await parts(locals, 'frame'), await parts(entry, 'mfn')]) {
+      expect(Object.fromEntries(frame.map(({ name, value }) => [name, value]))).toMatchObject(expected);
+    }
+  });
+
   it('can be set', async () => {
     const editor = await standsAt('store');
     const frame = await editor.userFrame();

@@ -1,6 +1,7 @@
 /** F5 to the end: start, steps, exit. */
 
 import { describe, expect, it } from 'vitest';
+import { isRecord } from '../../../adapter/dap/arguments.ts';
 import { DapClient } from '../../support/dap-client.ts';
 import { scriptFolder } from '../../support/scripts.ts';
 import { CALLS, FAULT } from './scripts.ts';
@@ -21,6 +22,8 @@ describe.each(['x86_64', 'x86_32'] as const)('F5 on %s', (abi) => {
     expect(await editor.told('exited')).toEqual({ exitCode: 0 });
     await editor.told('terminated');
     expect(editor.output('stdout')).toBe('sum 20 of 4096 pages\n');
+    const printed = editor.received.find(({ body }) => isRecord(body) && body['category'] === 'stdout');
+    expect(printed?.body).toMatchObject({ source: { path: calls }, line: CALLS.line('print') });
     await editor.ask('disconnect');
   });
 
