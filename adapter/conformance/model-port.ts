@@ -96,6 +96,15 @@ export class ModelPort implements GuestPort {
     return this.journal.undoTo(mark);
   }
 
+  /** The 8-byte words of a frame. */
+  contents(frame: bigint): BigUint64Array {
+    const at = mfn(Number(frame));
+    const { memory } = this.machine;
+    return BigUint64Array.from({ length: PAGE_SIZE / 8 }, (_, i) =>
+      joinWords(memory.readWord(at, i * 2), memory.readWord(at, i * 2 + 1)),
+    );
+  }
+
   /** The first frame from which on all are free. */
   get firstFreeFrame(): bigint {
     let frame = MACHINE_FRAMES;

@@ -32,6 +32,9 @@ export type Step =
   | { readonly kind: 'unsafe' | 'end' }
   | { readonly kind: 'mismatch'; readonly mismatch: Mismatch };
 
+const FRAME_FIELD = 0x000f_ffff_ffff_f000n;
+/** Slots of roots that hold what only that machine has; they stay in a page that was a root. */
+const XEN_SLOTS = { from: 256, to: 271 } as const;
 /** Extents of these orders are left out: the real machine would use up its memory. Larger ones Xen refuses. */
 const LARGE_ORDERS = { from: 5, to: 18 } as const;
 /** What the kernel needs to go on: its image, the boot pages that the runner maps at, and the boot stack. */
@@ -152,6 +155,37 @@ export class MachinePair {
     return mismatch === null ? { kind: 'equal', outcome: model } : { kind: 'mismatch', mismatch };
   }
 
+  /** Compares every word of the pages: entries as Xen and the processor left them. For the end of a list. */
+  compareContents(operation: Operation): Mismatch | null {
+    for (const name of this.names) {
+      const frame = this.modelRunner.frameOf(name, false);
+      const isHeld = (this.model.frame(frame)?.refCount ?? 0) > 0;
+      if (typeof name === 'string' || !isHeld) continue;
+      const model = this.model.contents(frame);
+      const real = this.real.contents(this.realRunner.frameOf(name, false));
+      for (let i = 0; i < real.length; i++) {
+        if (model[i] === real[i] || isXenSlot(i)) continue;
+        const word = this.asOnModel(real[i] ?? 0n);
+        if (model[i] === word) continue;
+        const what = `contents of 0x${name.toString(16)} at ${i}`;
+        return {
+          operation,
+          what,
+          model: `0x${model[i]?.toString(16) ?? ''}`,
+          real: `0x${word.toString(16)}`,
+        };
+      }
+    }
+    return null;
+  }
+
+  /** A present entry with the frame that stands for its own on the model. */
+  private asOnModel(word: bigint): bigint {
+    if ((word & 1n) === 0n) return word;
+    const twin = this.twins.known((word & FRAME_FIELD) >> 12n);
+    return twin === null ? word : (word & ~FRAME_FIELD) | (twin << 12n);
+  }
+
   /** Broken invariants of the model. */
   audit(): readonly string[] {
     return this.model.audit().map((problem) => JSON.stringify(problem));
@@ -210,6 +244,8 @@ function describe(state: FrameState | null): string {
   const flags = [pinned ? 'pinned' : '', validated ? 'validated' : '', allocated ? 'allocated' : ''];
   return [`${type} tc ${typeCount} rc ${refCount}`, ...flags.filter((flag) => flag !== '')].join(' ');
 }
+
+const isXenSlot = (slot: number): boolean => slot >= XEN_SLOTS.from && slot <= XEN_SLOTS.to;
 
 const isLarge = (order: number): boolean => order >= LARGE_ORDERS.from && order <= LARGE_ORDERS.to;
 

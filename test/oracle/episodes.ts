@@ -70,7 +70,7 @@ export class Oracle {
       if (step.kind === 'unsafe') leftOut++;
       if (step.kind === 'end') return { failure: null, leftOut: leftOut + list.length - i };
     }
-    return { failure: auditFailure(pair, list), leftOut };
+    return { failure: failureAtEnd(pair, list), leftOut };
   }
 
   /** Generates and runs one episode. */
@@ -92,9 +92,9 @@ export class Oracle {
       if (step.kind === 'equal' && step.outcome.rule !== undefined)
         countIn(tally.ruleCounts, step.outcome.rule);
       if (step.kind === 'mismatch') return { list, mismatch: step.mismatch };
-      if (step.kind === 'end') break;
+      if (step.kind === 'end') return null;
     }
-    return auditFailure(pair, list);
+    return failureAtEnd(pair, list);
   }
 
   /**
@@ -118,7 +118,7 @@ export class Oracle {
     try {
       return pair.run(operation);
     } catch (error) {
-      if (!(error instanceof MachineStopped)) throw error;
+      if (!(error instanceof MachineStopped)) return brokenModel(operation, error);
       this.real.close();
       this.real = new RealPort(provideFiles());
       this.twins = new FrameTwins(this.model, this.real);
@@ -135,15 +135,30 @@ export class Oracle {
   }
 }
 
-function auditFailure(pair: MachinePair, list: readonly Operation[]): Failure | null {
-  const [problem] = pair.audit();
-  const operation = list.at(-1);
-  if (problem === undefined || operation === undefined) return null;
-  return { list, mismatch: { operation, what: 'audit', model: problem, real: 'sound' } };
+/** An internal invariant of the model's that did not hold. */
+function brokenModel(operation: Operation, error: unknown): Step {
+  if (!(error instanceof Error)) throw error;
+  return { kind: 'mismatch', mismatch: { operation, what: 'model', model: error.message, real: 'runs on' } };
 }
 
-const isSameKind = (a: Mismatch, b: Mismatch): boolean =>
-  a.operation.op === b.operation.op && a.what.split(' ')[0] === b.what.split(' ')[0];
+/** What shows only when a list has run: contents of pages, and broken invariants of the model. */
+function failureAtEnd(pair: MachinePair, list: readonly Operation[]): Failure | null {
+  const operation = list.at(-1);
+  if (operation === undefined) return null;
+  const [problem] = pair.audit();
+  const mismatch =
+    problem === undefined
+      ? pair.compareContents(operation)
+      : { operation, what: 'audit', model: problem, real: 'sound' };
+  return mismatch === null ? null : { list, mismatch };
+}
+
+/** The same thing differs, after the same operation where it is the operation that shows it. */
+function isSameKind(a: Mismatch, b: Mismatch): boolean {
+  const [kind] = a.what.split(' ');
+  const isSeenAtEnd = kind === 'contents' || kind === 'audit';
+  return kind === b.what.split(' ')[0] && (isSeenAtEnd || a.operation.op === b.operation.op);
+}
 
 /** Every PFN that a list names. */
 function pagesOf(list: readonly Operation[]): bigint[] {

@@ -158,6 +158,13 @@ export class RealPort implements GuestPort {
     return this.xen.frame(frame);
   }
 
+  /** The 8-byte words of a frame. */
+  contents(frame: bigint): BigUint64Array {
+    const words = new BigUint64Array(PAGE_SIZE / 8);
+    this.ram.read(frame * BigInt(PAGE_SIZE), new Uint8Array(words.buffer));
+    return words;
+  }
+
   /** Fills a frame with zeros, past the guest and Xen. */
   clearFrame(frame: bigint): void {
     this.ram.write(frame * BigInt(PAGE_SIZE), new Uint8Array(PAGE_SIZE));
