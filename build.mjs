@@ -6,7 +6,7 @@
 //   node build.mjs --quiet     the same, silent unless something fails
 //   node build.mjs --out DIR   into another folder than dist/
 
-import { chmod, cp, mkdir, readdir, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,7 +49,6 @@ const built = await Promise.all([...programs.map(buildProgram), buildWebviews(),
     process.exit(1);
   },
 );
-await offerToNpx();
 say(`${dist}: ${built.flat().join(', ')}`);
 
 async function buildProgram({ entry, out, shebang, external }) {
@@ -88,15 +87,6 @@ async function copyHeaders() {
   await rm(join(dist, 'headers'), { recursive: true, force: true });
   await cp(headers, join(dist, 'headers'), { recursive: true });
   return 'headers/';
-}
-
-/** `npx xenscope` in a clone: npx takes what lies in node_modules/.bin, where npm puts no program of the package itself. */
-async function offerToNpx() {
-  const bin = join(root, 'node_modules/.bin');
-  const program = join(root, 'dist/cli.cjs');
-  if (process.platform === 'win32' || !existsSync(bin) || !existsSync(program)) return;
-  await chmod(program, 0o755);
-  if (!existsSync(join(bin, 'xenscope'))) await symlink('../../dist/cli.cjs', join(bin, 'xenscope'));
 }
 
 function optionValue(name) {
