@@ -17,6 +17,7 @@ import { byPageTables, integerOf, readBytes } from './guest-memory.ts';
 import type { Guest } from './guest.ts';
 import { type PendingHypercall, describeArguments, subOperations } from './hypercall-text.ts';
 import type { Recorder } from './recorder.ts';
+import { HOPELESS_FAULTS, RefaultWatch } from './refaults.ts';
 import type {
   BreakpointSpec,
   ExceptionFilters,
@@ -73,6 +74,7 @@ export class Execution {
   private readonly args = new Int32Array(12);
   private current = 0;
   private quantumLeft = QUANTUM;
+  private readonly refaults = new RefaultWatch();
   private step: Step | null = null;
   /** The hypercall at which a breakpoint has stopped already. */
   private passing: Vm | null = null;
@@ -310,6 +312,8 @@ export class Execution {
     }
     const stop = this.afterHypervisor(guest, vm);
     if (stop !== null || guest.exit !== null) return stop;
+    if (guest.isHandlerScript && this.refaults.isHopeless(record))
+      return this.ended(guest, vm, hopeless(record));
     return this.filters.fault ? { kind: 'fault', vcpu: this.numberOf(vm), record } : null;
   }
 
@@ -430,6 +434,11 @@ const isRunnable = (guest: Guest, vm: Vm): boolean =>
 function gaveUp(status: number): ExitInfo {
   if (status === 0) return { status: 0, kind: 'finished', reason: 'the script has ended itself' };
   return { status: 1, kind: 'failed', reason: `the script has ended itself with status ${status}` };
+}
+
+function hopeless({ cr2, deliveredTo }: FaultRecord): ExitInfo {
+  const reason = `${deliveredTo ?? 'the handler'} returned ${HOPELESS_FAULTS} times, but the access to ${cr2 ?? 'memory'} never completed`;
+  return { status: 1, kind: 'failed', reason };
 }
 
 function shutDown(reason: number): ExitInfo {

@@ -3,6 +3,7 @@
 import { type Program, type ProgramStatement, statementAt } from '../guest-c/program.ts';
 import { type Activation, Vm } from '../guest-c/vm.ts';
 import type { Domain } from '../machine/domain.ts';
+import { HANDLER } from './scripts.ts';
 import type { ExitInfo, SourcePlace } from './types.ts';
 
 export class Guest {
@@ -13,6 +14,8 @@ export class Guest {
   readonly vms: readonly Vm[];
   /** The user's first function. */
   readonly entryName: string;
+  /** The script only defines a fault handler; the shipped program around it makes the access. */
+  readonly isHandlerScript: boolean;
   /** Set when the guest has come to its end. */
   exit: ExitInfo | null = null;
   /** By statement: 1 where steps do not stop, because it is the library's or goes on with a macro call. */
@@ -33,6 +36,7 @@ export class Guest {
     this.path = fields.path;
     this.entryName = fields.entryName;
     this.isLibrary = fields.isLibrary;
+    this.isHandlerScript = fields.entryName === HANDLER;
     const { statements } = fields.program;
     this.quietInLibrary = Uint8Array.from(statements, ({ continued }) => (continued ? 1 : 0));
     this.quiet = Uint8Array.from(statements, ({ continued, range }) =>

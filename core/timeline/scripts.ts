@@ -14,7 +14,8 @@ import type { ProgramSource, SessionConfig, SessionProblem } from './types.ts';
 
 /** The entry functions by rank: the first that exists is called. */
 const ENTRIES = ['kernel_main', 'start_kernel', 'app_main', 'test_main', 'main'] as const;
-const HANDLER = 'page_fault_handler';
+/** What a handler script defines, and nothing to start. */
+export const HANDLER = 'page_fault_handler';
 const HANDLER_PROGRAM = 'handler-main.c';
 /** A header made for the run, which tells the handler's program what to access. */
 const FAULT_HEADER = 'xenscope-fault.h';

@@ -11,6 +11,7 @@ const scripts = {
   compile: folder.write('broken.guest.c', 'int main(void) { return absent; }\n'),
   crashed: folder.write('crash.guest.c', CRASH.text),
   limit: folder.write('loop.guest.c', LOOP.text),
+  idle: folder.write('idle.guest.c', 'page_fault_handler(virt_addr)\n{\n}\n'),
   refused: folder.write('refused.guest.c', REFUSED.text),
   fault: folder.write('fault.guest.c', FAULT.text),
 };
@@ -28,11 +29,21 @@ describe.each(['x86_64', 'x86_32'])('exit status on %s', (abi) => {
     ['compile', 2, 'compile', []],
     ['crashed', 3, 'crashed', []],
     ['limit', 4, 'limit', ['--max-statements', '100000']],
+    ['idle', 1, 'failed', []],
   ] as const)('%s is %i', async (script, status, kind, options) => {
     const result = await report('--abi', abi, ...options, scripts[script]);
     expect(result.json['exit']).toMatchObject({ status, kind });
     expect(result.status).toBe(status);
     expect(result.json['audit']).toEqual([]);
+  });
+});
+
+describe('a handler script whose access never completes', () => {
+  it('ends by itself and says so', async () => {
+    const { stderr } = await xenscope('run', scripts.idle);
+    expect(stderr).toMatch(
+      /failed: page_fault_handler returned 100 times, but the access to 0x400000 never completed/,
+    );
   });
 });
 
