@@ -16,32 +16,25 @@ export interface Stop {
   readonly function: string;
 }
 
-/** Watches every xenscope session from its start. */
-export class Watch {
+/** Watches the xenscope sessions of the whole suite, one after the other. */
+class Watch {
   session: vscode.DebugSession | undefined;
   readonly output: string[] = [];
   exitCode: number | undefined;
   private readonly stops: DebugProtocol.StoppedEvent['body'][] = [];
-  private readonly registration: vscode.Disposable;
+  private functionBreakpoints: readonly DebugProtocol.Breakpoint[] = [];
   private ended = false;
 
   constructor() {
-    this.registration = vscode.Disposable.from(
-      vscode.debug.registerDebugAdapterTrackerFactory('xenscope', {
-        createDebugAdapterTracker: (session) => {
-          this.session = session;
-          this.ended = false;
-          return { onDidSendMessage: (message: DebugProtocol.ProtocolMessage) => this.hear(message) };
-        },
-      }),
-      vscode.debug.onDidTerminateDebugSession((session) => {
-        if (session.id === this.session?.id) this.ended = true;
-      }),
-    );
-  }
-
-  dispose(): void {
-    this.registration.dispose();
+    vscode.debug.registerDebugAdapterTrackerFactory('xenscope', {
+      createDebugAdapterTracker: (session) => {
+        this.begin(session);
+        return { onDidSendMessage: (message: DebugProtocol.ProtocolMessage) => this.hear(message) };
+      },
+    });
+    vscode.debug.onDidTerminateDebugSession((session) => {
+      if (session.id === this.session?.id) this.ended = true;
+    });
   }
 
   /** Presses the key, as a person does; where there is no screen, runs the command behind the key. */
@@ -71,12 +64,14 @@ export class Watch {
     const [top] = stackFrames;
     const path = top?.source?.path ?? '';
     const line = top?.line ?? 0;
-    const document = path === '' ? undefined : await vscode.workspace.openTextDocument(path);
+    // With a remote extension host VS Code hands on the path as the address of a resource.
+    const uri = path.includes('://') ? vscode.Uri.parse(path) : vscode.Uri.file(path);
+    const document = path === '' ? undefined : await vscode.workspace.openTextDocument(uri);
     return {
       reason: body.reason,
       description: body.description,
       text: body.text,
-      file: basename(path),
+      file: basename(uri.path),
       line,
       source: document?.lineAt(line - 1).text.trim() ?? '',
       function: top?.name ?? '',
@@ -96,19 +91,40 @@ export class Watch {
       await this.terminated();
     }
     this.session = undefined;
+  }
+
+  /** Adds a function breakpoint and waits until the adapter has taken it. */
+  async breakOn(breakpoint: vscode.FunctionBreakpoint): Promise<void> {
+    this.functionBreakpoints = [];
+    vscode.debug.addBreakpoints([breakpoint]);
+    await eventually(() => {
+      const taken = this.functionBreakpoints.some(({ verified }) => verified);
+      if (!taken) throw new Error(`The breakpoint on ${breakpoint.functionName} is not verified.`);
+    });
+  }
+
+  private begin(session: vscode.DebugSession): void {
+    this.session = session;
+    this.ended = false;
     this.stops.length = 0;
     this.output.length = 0;
     this.exitCode = undefined;
   }
 
   private hear(message: DebugProtocol.ProtocolMessage): void {
-    if (message.type !== 'event') return;
+    if (message.type === 'response') {
+      const { command, body } = message as DebugProtocol.SetFunctionBreakpointsResponse;
+      if (command === 'setFunctionBreakpoints') this.functionBreakpoints = body.breakpoints;
+      return;
+    }
     const { event, body } = message as DebugProtocol.Event;
     if (event === 'stopped') this.stops.push(body as DebugProtocol.StoppedEvent['body']);
     if (event === 'output') this.output.push((body as DebugProtocol.OutputEvent['body']).output);
     if (event === 'exited') this.exitCode = (body as DebugProtocol.ExitedEvent['body']).exitCode;
   }
 }
+
+export const watch = new Watch();
 
 /** Opens a script of the workspace and waits until VS Code knows its language. */
 export async function openScript(name: string): Promise<vscode.TextEditor> {

@@ -4,14 +4,13 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import * as vscode from 'vscode';
 import type { CustomRequests, FrameRow, P2mRow } from '../../adapter/protocol.ts';
-import { openScript, Watch } from './debuggee.ts';
+import { openScript, watch } from './debuggee.ts';
 import { eventually, Screen, type ViewRow } from './screen.ts';
 
 const screen = Screen.current;
 const frameName = (n: number) => n.toString(16).padStart(5, '0');
 
 describe('page-fault.guest.c', () => {
-  const watch = new Watch();
   const breakpoint = new vscode.FunctionBreakpoint('HYPERVISOR_mmu_update');
 
   before(() => openScript('page-fault.guest.c'));
@@ -19,7 +18,6 @@ describe('page-fault.guest.c', () => {
   after(async () => {
     vscode.debug.removeBreakpoints([breakpoint]);
     await watch.stop();
-    watch.dispose();
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   });
 
@@ -69,7 +67,7 @@ describe('page-fault.guest.c', () => {
   });
 
   it('stops before a hypercall that a function breakpoint names', async () => {
-    vscode.debug.addBreakpoints([breakpoint]);
+    await watch.breakOn(breakpoint);
     await watch.press('F5');
     const stop = await watch.stopped();
     match(stop.source, /HYPERVISOR_mmu_update\(/);
@@ -119,7 +117,7 @@ describe('page-fault.guest.c', () => {
 
   it('shows the guest memory at an expression, and its bytes are those of the adapter', async function () {
     if (!screen) return this.skip();
-    await vscode.commands.executeCommand('xenscope.openMemory', 'start_info.pt_base');
+    await vscode.commands.executeCommand('xenscope.openMemory', '(char *)start_info.pt_base');
     await eventually(async () => {
       const active = (await rowsOf('memory')).find((row) => row.active);
       ok(active, 'no row is active');

@@ -4,20 +4,17 @@ import { equal, match, ok } from 'node:assert/strict';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { after, before, describe, it } from 'mocha';
 import * as vscode from 'vscode';
-import { openScript, Watch } from './debuggee.ts';
+import { openScript, watch } from './debuggee.ts';
 import { Screen } from './screen.ts';
 
 const screen = Screen.current;
 type ExceptionInfo = DebugProtocol.ExceptionInfoResponse['body'];
 
 describe('wiki-2006.guest.c', () => {
-  const watch = new Watch();
-
   before(() => openScript('wiki-2006.guest.c'));
 
   after(async () => {
     await watch.stop();
-    watch.dispose();
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   });
 
