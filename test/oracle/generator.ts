@@ -32,6 +32,7 @@ const XEN_SLOTS = [256, 258, 260, 271] as const;
 const DOMID_SELF = 0x7ff0;
 
 const NX = 1n << 63n;
+const ACCESSED_AND_DIRTY = 0x60n;
 const TABLE_FLAGS = [0x67n, 0x63n, 0x7n, 0x23n, 0x27n] as const;
 const READ_ONLY_TABLE_FLAGS = [0x1n, 0x25n, 0x65n] as const;
 const LEAF_FLAGS = [0x63n, 0x67n, 0x3n, 0x61n, 0x21n, 0x5n, 0x1n, NX | 0x63n] as const;
@@ -79,6 +80,8 @@ export class Generator {
     [4, () => this.giveBack()],
     [4, () => this.takeAgain()],
     [6, () => this.access()],
+    [3, () => this.storeToTable()],
+    [2, () => this.preserve()],
     [1, () => ({ op: 'm2p', raw: false, p: this.page() })],
   ];
 
@@ -281,6 +284,31 @@ export class Generator {
     if (lacking.length === 0) return this.giveBack();
     const p = this.random.pick(lacking);
     return { op: 'populate', raw: false, p, order: this.random.chance(90) ? 0 : 1 };
+  }
+
+  /** Two stores to a slot of an L1 through a read-only mapping: Xen carries them out in the guest's stead. */
+  private storeToTable(): Operation {
+    const p = this.pageOf(['l1']);
+    const va = this.windowVa();
+    const slot = va + BigInt(this.random.pick(SLOTS) * 8);
+    for (let i = 0; i < 2; i++)
+      this.queue.push({ op: 'store', raw: false, va: slot, ...this.entryFor(1, p) });
+    const flags = this.random.chance(80) ? 2n : 1n;
+    return { op: 'va_map', raw: false, va, pte: (p << 12n) | 0x21n, flags };
+  }
+
+  /** An entry with A and D, then the same without them under MMU_PT_UPDATE_PRESERVE_AD. */
+  private preserve(): Operation {
+    const p = this.table();
+    const index = this.random.pick(SLOTS.slice(1));
+    const entry = this.entryFor(this.levelOf(p), p);
+    const update = (pte: bigint, cmd: number): Operation => ({
+      op: 'mmu_update',
+      raw: false,
+      requests: [{ ...entry, p, index, pte, cmd }],
+    });
+    this.queue.push(update(entry.pte & ~ACCESSED_AND_DIRTY, 2));
+    return update(entry.pte | ACCESSED_AND_DIRTY, 0);
   }
 
   /** A load or store, after a flush: what a TLB still holds depends on the processor. */

@@ -15,15 +15,20 @@ const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] as const;
 const EPISODE = 300;
 const START_MILLISECONDS = 300_000;
 
-let oracle: Oracle;
+let started: Oracle | null = null;
 
 beforeAll(() => {
-  oracle = new Oracle();
+  started = new Oracle();
 }, START_MILLISECONDS);
 
 afterAll(() => {
-  oracle.close();
+  started?.close();
 });
+
+function theOracle(): Oracle {
+  if (started === null) throw new Error('the oracle has not started');
+  return started;
+}
 
 /** A difference as one text: the list that leads to it, and what differed. */
 function told(failure: Failure | null): string {
@@ -36,13 +41,13 @@ function told(failure: Failure | null): string {
 describe('the model answers as a real Xen does', () => {
   it.each(readdirSync(LISTS).sort())('to the list %s', (name) => {
     const list = parseOperations(readFileSync(join(LISTS, name), 'utf8')).map(({ operation }) => operation);
-    const { failure, leftOut } = oracle.compareList(list);
+    const { failure, leftOut } = theOracle().compareList(list);
     expect(told(failure)).toBe('equal');
     expect(leftOut, 'operations that could not be compared').toBe(0);
   });
 
   it.each(SEEDS)('to random operations, seed %i', (seed) => {
-    const failure = oracle.runEpisode(seed, EPISODE, emptyTally());
-    expect(told(failure === null ? null : oracle.shrink(failure))).toBe('equal');
+    const failure = theOracle().runEpisode(seed, EPISODE, emptyTally());
+    expect(told(failure === null ? null : theOracle().shrink(failure))).toBe('equal');
   });
 });

@@ -65,9 +65,8 @@ function provideXen(): string {
   const folder = join(CACHE, `unpack-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   try {
-    const fetched = spawnSync('apt-get', ['download', XEN_PACKAGE], { cwd: folder, stdio: 'ignore' });
-    const archive = readdirSync(folder).find((name) => name.endsWith('.deb'));
-    if (fetched.status !== 0 || archive === undefined)
+    const archive = download(folder);
+    if (archive === null)
       throw new OracleUnavailable(
         `The oracle needs Debian's package ${XEN_PACKAGE}, which apt-get could not download: put the unzipped ${XEN_FILE} of it at ${image}.`,
       );
@@ -82,6 +81,15 @@ function provideXen(): string {
     rmSync(folder, { recursive: true, force: true });
   }
   return image;
+}
+
+/** Downloads the package's archive into a folder; its name, or null. Package lists are renewed if that is needed. */
+function download(folder: string): string | null {
+  const fetch = (): boolean =>
+    spawnSync('apt-get', ['download', XEN_PACKAGE], { cwd: folder, stdio: 'ignore' }).status === 0;
+  const isFetched =
+    fetch() || (spawnSync('apt-get', ['update'], { stdio: 'ignore' }).status === 0 && fetch());
+  return isFetched ? (readdirSync(folder).find((name) => name.endsWith('.deb')) ?? null) : null;
 }
 
 /** The PV kernel, built anew each time: it takes a fraction of a second. */
