@@ -79,7 +79,8 @@ export function emitTrapStubs(
   const from = emitter.count;
   const shared = from + TRAP_VECTORS * TRAP_STUB_INSTRUCTIONS;
   for (let vector = 0; vector < TRAP_VECTORS; vector++) {
-    emitter.emit(Op.enter, index, 0, 16);
+    // The bounce frame lies at rsp, wherever that is: nothing is aligned.
+    emitter.emit(Op.enter, index, 0, 1);
     emitter.emit(Op.trapEnter, vector);
     emitter.emit(Op.jmp, shared);
   }

@@ -112,6 +112,8 @@ class ProgramBuilder {
   private readonly emitter: Emitter;
   private readonly trapStubs: bigint;
   missingPc = 0;
+  /** The text of the macro call that the last statements came from. */
+  private macroExtent: SourceRange | null = null;
 
   constructor(unit: TranslationUnit, emitter: Emitter, trapStubs: bigint) {
     this.unit = unit;
@@ -168,23 +170,36 @@ class ProgramBuilder {
     });
   }
 
+  /** Whether a statement is made by the macro call of the one before: their places overlap. */
+  private goesOn(range: SourceRange): boolean {
+    const before = this.macroExtent;
+    if (before?.inMacro !== true || range.inMacro !== true || before.file !== range.file) return false;
+    return (
+      isBefore(range.line, range.column, before.endLine, before.endColumn) &&
+      isBefore(before.line, before.column, range.endLine, range.endColumn)
+    );
+  }
+
   private beginStatement(context: FunctionContext, range: SourceRange, scope: Scope): void {
     const { emitter } = this;
     const before = this.statements.at(-1);
     const index = this.statements.length;
     emitter.statement = index;
     const pc = emitter.emit(Op.stmt, index);
-    const continued =
-      range.inMacro === true &&
-      before?.range.inMacro === true &&
-      before.fn === context.index &&
-      samePlace(before.range, range);
+    const continued = before?.fn === context.index && this.goesOn(range);
+    this.macroExtent = continued ? joined(this.macroExtent ?? range, range) : range;
     this.statements.push({ index, range, scope, fn: context.index, pc, continued });
   }
 }
 
-const samePlace = (x: SourceRange, y: SourceRange): boolean =>
-  x.file === y.file && x.line === y.line && x.column === y.column;
+const isBefore = (line: number, column: number, thanLine: number, thanColumn: number): boolean =>
+  line < thanLine || (line === thanLine && column < thanColumn);
+
+function joined(x: SourceRange, y: SourceRange): SourceRange {
+  const first = isBefore(x.line, x.column, y.line, y.column) ? x : y;
+  const last = isBefore(x.endLine, x.endColumn, y.endLine, y.endColumn) ? y : x;
+  return { ...first, endLine: last.endLine, endColumn: last.endColumn };
+}
 
 /**
  * Gives parameters and locals their registers or bytes of the stack frame. Arguments arrive in registers; those whose

@@ -10,6 +10,8 @@ import { R, type Register } from '../machine/registers.ts';
 import { Slot } from './bytecode.ts';
 import type { Vm } from './vm.ts';
 
+/** Ring 3 in a code selector: guest user mode. A 64-bit kernel sees its own with the ring cleared, a 32-bit one has ring 1. */
+const RPL = 3;
 /** Vectors whose frame has an error code. */
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 
@@ -117,7 +119,7 @@ export function loadTrapRegisters(vm: Vm): boolean {
   const slot = vm.base + (vm.code[vm.pc * 4 + 1] as number);
   const regs = new Stack(vm, vm.windows[slot] as number, vm.is64 ? (vm.windows[slot + 1] as number) : 0);
   if (!regs.load(layout.rip + word)) return false;
-  const toUser = (mmu.lo & 3) === (vm.is64 ? 3 : 2) || (mmu.lo & 3) === 3;
+  const toUser = (mmu.lo & RPL) === RPL;
   if (!regs.load(layout.rip + 3 * word)) return false;
   // A 32-bit iret to the kernel pops no stack pointer: the frame must end where rsp shall be.
   const words = vm.is64 || toUser ? 5 : 3;
@@ -156,7 +158,7 @@ function copyControl(vm: Vm, layout: TrapLayout, frame: Stack, regs: Stack): boo
   let fromUser = false;
   for (let i = 0; i < 3; i++) {
     if (!frame.load(i * word)) return false;
-    if (i === 1) fromUser = (mmu.lo & 3) !== 0 && (vm.is64 || (mmu.lo & 3) !== 1);
+    if (i === 1) fromUser = (mmu.lo & RPL) === RPL;
     if (!regs.store(layout.rip + i * word, mmu.lo, mmu.hi)) return false;
   }
   if (vm.is64 || fromUser) {

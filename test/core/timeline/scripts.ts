@@ -42,7 +42,7 @@ export function go(session: Session, test: Parameters<Session['run']>[0] = { kin
 
 /** Runs a script to its end and returns the session. */
 export function ran(text: string, options: Options = {}): Session {
-  const session = sessionOf(text, options);
+  const session = sessionOf(text, { maxStatements: 5_000_000, ...options });
   session.setFilters({ refused: false, fault: false, crashed: false });
   go(session);
   return session;
