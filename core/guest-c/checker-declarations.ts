@@ -43,7 +43,10 @@ export function declareTypedef(checker: Checker, name: string, type: CType, rang
     conflict(checker, range, earlier, name);
     return;
   }
-  if (!isSame) checker.scope.symbols.set(name, { kind: 'typedef', name, type, range });
+  if (isSame) return;
+  const symbol = { kind: 'typedef', name, type, range } as const;
+  checker.scope.symbols.set(name, symbol);
+  checker.refer(range, symbol);
 }
 
 export function declareEnumerator(
@@ -54,8 +57,13 @@ export function declareEnumerator(
   range: SourceRange,
 ): void {
   const earlier = checker.scope.symbols.get(name);
-  if (earlier !== undefined && !overrides(checker, earlier, range)) conflict(checker, range, earlier, name);
-  else checker.scope.symbols.set(name, { kind: 'enumerator', name, type, value, range });
+  if (earlier !== undefined && !overrides(checker, earlier, range)) {
+    conflict(checker, range, earlier, name);
+    return;
+  }
+  const symbol = { kind: 'enumerator', name, type, value, range } as const;
+  checker.scope.symbols.set(name, symbol);
+  checker.refer(range, symbol);
 }
 
 export interface FunctionDeclaration {
@@ -77,6 +85,7 @@ export function declareFunction(checker: Checker, declaration: FunctionDeclarati
   const isSecond = declaration.isDefinition && earlier?.kind === 'function' && earlier.body !== null;
   const isOverride = (!isSame || isSecond) && overrides(checker, earlier, range);
   if (earlier?.kind === 'function' && !isOverride) {
+    checker.refer(range, earlier);
     mergeFunction(checker, earlier, declaration);
     return earlier;
   }
@@ -96,6 +105,7 @@ export function declareFunction(checker: Checker, declaration: FunctionDeclarati
   if (earlier !== undefined && !isOverride) conflict(checker, range, earlier, name);
   else {
     file.symbols.set(name, symbol);
+    checker.refer(range, symbol);
     checker.externals.push(symbol);
   }
   return symbol;
@@ -129,6 +139,7 @@ export function declareFileVariable(checker: Checker, declaration: VariableDecla
   if (earlier !== undefined && earlier.kind !== 'variable' && !isOverride)
     conflict(checker, range, earlier, name);
   if (earlier?.kind === 'variable' && !isOverride) {
+    checker.refer(range, earlier);
     mergeVariable(checker, earlier, declaration);
     return earlier;
   }
@@ -137,6 +148,7 @@ export function declareFileVariable(checker: Checker, declaration: VariableDecla
   const placed = { ...symbol, owner: null, align: Math.max(symbol.align, declaration.align) };
   if (earlier === undefined || isOverride) {
     file.symbols.set(name, placed);
+    checker.refer(range, placed);
     checker.externals.push(placed);
   }
   return placed;
@@ -183,6 +195,7 @@ export function declareLocal(checker: Checker, declaration: VariableDeclaration)
   const symbol = checker.variable(name, type, storage === 'static' ? 'static' : 'auto', range);
   symbol.align = Math.max(symbol.align, declaration.align);
   checker.scope.symbols.set(name, symbol);
+  checker.refer(range, symbol);
   if (storage !== 'static') (checker.function?.symbol.locals ?? checker.looseLocals).push(symbol);
   return symbol;
 }

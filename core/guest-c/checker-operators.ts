@@ -329,6 +329,8 @@ export function memberOf(
     checker.error('no-member', nameRange, `'${typeName(type)}' has no member '${name}'.${listed}`);
     return errorOperand(range);
   }
+  const named = path[path.length - 1];
+  if (named !== undefined) checker.refer(nameRange, { kind: 'member', member: named, record: type.record });
   let object = objectOf(checker, operand);
   for (const member of path) object = memberLvalue(object, member, range);
   return { kind: 'object', object };

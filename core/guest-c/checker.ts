@@ -7,12 +7,21 @@ import type {
   FunctionSymbol,
   Label,
   Lvalue,
+  NamedSymbol,
   SourceRange,
   Storage,
   CaseLabel,
   VariableSymbol,
 } from './tree.ts';
-import type { CType, DataModel, IntegerName, IntegerType, RecordDefinition } from './types.ts';
+import type {
+  CType,
+  DataModel,
+  IntegerName,
+  IntegerType,
+  Member,
+  RecordDefinition,
+  RecordType,
+} from './types.ts';
 import type { ProblemList } from './source.ts';
 import { ERROR_TYPE, alignOf, arrayOf, integerType, sizeOf, unqualified } from './types.ts';
 import { OpenScope } from './scopes.ts';
@@ -43,10 +52,16 @@ export interface SwitchState {
   defaultCase: CaseLabel | null;
 }
 
-/** A use of a name, for editors. */
+/** What a name in the text stands for. */
+export type ReferenceTarget =
+  | NamedSymbol
+  | { readonly kind: 'tag'; readonly type: RecordType }
+  | { readonly kind: 'member'; readonly member: Member; readonly record: RecordDefinition };
+
+/** A use or declaration of a name, for editors. */
 export interface Reference {
   readonly range: SourceRange;
-  readonly symbol: { readonly name: string; readonly range: SourceRange };
+  readonly target: ReferenceTarget;
 }
 
 export class Checker {
@@ -143,6 +158,11 @@ export class Checker {
   givesWay(earlierFile: string, file: string): boolean {
     const { shippedRoot } = this;
     return shippedRoot !== '' && earlierFile.startsWith(shippedRoot) && !file.startsWith(shippedRoot);
+  }
+
+  /** Notes for editors what the name at that place is. */
+  refer(range: SourceRange, target: ReferenceTarget): void {
+    this.references.push({ range, target });
   }
 
   /** Notes a use of a function or object in the current function. */

@@ -2,6 +2,7 @@
  * Where the members of a structure or union lie: gcc's layout for the System V ABIs, with bit-fields, `packed` and
  * `aligned`, anonymous members and flexible arrays.
  */
+import type { SourceRange } from './tree.ts';
 import type { BitField, CType, DataModel, Member } from './types.ts';
 import { alignOf, sizeOf } from './types.ts';
 
@@ -14,6 +15,7 @@ export interface MemberDeclaration {
   /** From __attribute__((aligned(n))) or _Alignas on the member, else 1. */
   readonly align: number;
   readonly packed: boolean;
+  readonly range: SourceRange;
 }
 
 export interface RecordLayout {
@@ -80,10 +82,10 @@ function memberAlign(declaration: MemberDeclaration, packed: boolean, model: Dat
 }
 
 function member(declaration: MemberDeclaration, bit: number, recordBytes: number): Member {
-  const { name, type, width } = declaration;
-  if (width === null) return { name, type, offset: bit / 8 };
+  const { name, type, width, range } = declaration;
+  if (width === null) return { name, type, offset: bit / 8, range };
   const { offset, bitField } = bitFieldUnit(bit, width, recordBytes);
-  return { name, type, offset, bitField };
+  return { name, type, offset, bitField, range };
 }
 
 /** The smallest unit inside the record that holds the bits. */

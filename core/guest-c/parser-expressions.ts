@@ -551,7 +551,7 @@ export abstract class ExpressionParser extends Cursor {
     this.next();
     const symbol = lookUp(this.checker.scope, token.text);
     if (symbol === null) return this.unknownName(token);
-    this.checker.references.push({ range: token.range, symbol });
+    this.checker.refer(token.range, symbol);
     switch (symbol.kind) {
       case 'enumerator':
         return this.constant(symbol.value, symbol.type, token.range);

@@ -247,7 +247,7 @@ export abstract class TypeParser extends ExpressionParser {
     const symbol = lookUp(this.checker.scope, token.text);
     if (symbol?.kind !== 'typedef') return null;
     this.next();
-    this.checker.references.push({ range: token.range, symbol });
+    this.checker.refer(token.range, symbol);
     return withAlias(symbol.type, symbol.name);
   }
 
@@ -584,7 +584,10 @@ export abstract class TypeParser extends ExpressionParser {
       ? this.checker.scope.tags.get(tag.text)
       : lookUpTag(this.checker.scope, tag.text);
     if (known === undefined || known === null) return this.addRecord(keyword, tag);
-    if (known.kind === 'record' && known.record.keyword === keyword) return known;
+    if (known.kind === 'record' && known.record.keyword === keyword) {
+      this.checker.refer(tag.range, { kind: 'tag', type: known });
+      return known;
+    }
     this.checker.error(
       'wrong-tag',
       tag.range,
@@ -597,10 +600,16 @@ export abstract class TypeParser extends ExpressionParser {
   private newRecord(keyword: 'struct' | 'union', tag: Token | null): CType & { kind: 'record' } {
     const known = tag === null ? undefined : this.checker.scope.tags.get(tag.text);
     if (known?.kind === 'record' && known.record.keyword === keyword && !known.record.complete) {
-      if (known.record.members.length === 0) return known;
+      if (known.record.members.length === 0) {
+        const { range } = tag ?? this.token;
+        known.record.range = range;
+        this.checker.refer(range, { kind: 'tag', type: known });
+        return known;
+      }
     }
     const givesWay =
-      known?.kind === 'record' && this.checker.givesWay(known.record.file, (tag ?? this.token).range.file);
+      known?.kind === 'record' &&
+      this.checker.givesWay(known.record.range.file, (tag ?? this.token).range.file);
     if (known !== undefined && tag !== null && !givesWay) {
       this.checker.error('redefined', tag.range, `'${keyword} ${tag.text}' is defined a second time.`);
     }
@@ -616,11 +625,13 @@ export abstract class TypeParser extends ExpressionParser {
       members: [],
       bytes: 0,
       align: 1,
-      file: place.file,
-      line: place.line,
+      range: place,
     };
     const type = { kind: 'record', record, const: false, volatile: false } as const;
-    if (tag !== null) this.checker.scope.tags.set(tag.text, type);
+    if (tag !== null) {
+      this.checker.scope.tags.set(tag.text, type);
+      this.checker.refer(place, { kind: 'tag', type });
+    }
     return type;
   }
 
@@ -698,7 +709,7 @@ export abstract class TypeParser extends ExpressionParser {
       return;
     }
     if (isError(type)) {
-      const declaration = { name: name?.text ?? null, type, width: null, align: 1, packed: false };
+      const declaration = { name: name?.text ?? null, type, width: null, align: 1, packed: false, range };
       members.push({ declaration, range });
       return;
     }
@@ -718,6 +729,7 @@ export abstract class TypeParser extends ExpressionParser {
       width: width === null ? null : Number(width),
       align,
       packed,
+      range,
     };
     members.push({ declaration, range });
   }
@@ -752,6 +764,9 @@ export abstract class TypeParser extends ExpressionParser {
     record.bytes = layout.bytes;
     record.align = layout.align;
     record.complete = true;
+    for (const member of layout.members) {
+      if (member.name !== null) this.checker.refer(member.range, { kind: 'member', member, record });
+    }
     for (const member of layout.unreachable) {
       const text = `The packed bit-field '${member.name ?? ''}' lies across too many bytes. Move it to a byte boundary.`;
       this.checker.error('unsupported.bit-field', place.range, text);

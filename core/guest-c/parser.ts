@@ -25,7 +25,7 @@ import { valueOf } from './checker-conversions.ts';
 export class Parser extends StatementParser {
   /** Reads the whole unit into the checker. */
   unit(): void {
-    while (this.token.kind !== TokenKind.end) this.recoveringDeclaration();
+    while (!this.atEnd && !this.checker.problems.isFull) this.recoveringDeclaration();
     finishUnit(this.checker);
   }
 
@@ -262,6 +262,7 @@ export class Parser extends StatementParser {
       this.checker.error('redeclared', range, `There already is a parameter '${name.text}'.`);
     }
     this.checker.scope.symbols.set(name.text, symbol);
+    this.checker.refer(range, symbol);
     return symbol;
   }
 

@@ -65,6 +65,11 @@ export class ProblemList {
     return this.errors > 0;
   }
 
+  /** So many errors that reading on is of no use. */
+  get isFull(): boolean {
+    return this.errors >= MAX_ERRORS;
+  }
+
   get errorCount(): number {
     return this.errors;
   }

@@ -7,6 +7,8 @@
  * when their `name` is the same (an enumeration is the integer type that holds it).
  */
 
+import type { SourceRange } from './tree.ts';
+
 /** The guest's ABI: its pointer width and its page-table format. */
 export type AbiName = 'x86_64' | 'x86_32p' | 'x86_32';
 
@@ -106,9 +108,8 @@ export interface RecordDefinition {
   /** sizeof, including tail padding. 0 until complete. */
   bytes: number;
   align: number;
-  /** Where its tag is defined. */
-  readonly file: string;
-  readonly line: number;
+  /** The tag where it is defined (or first named). */
+  range: SourceRange;
 }
 
 export interface Member {
@@ -118,6 +119,8 @@ export interface Member {
   /** Byte offset from the start of its record; of the storage unit for a bit-field. */
   readonly offset: number;
   readonly bitField?: BitField;
+  /** The name where it is declared. */
+  readonly range: SourceRange;
 }
 
 /**

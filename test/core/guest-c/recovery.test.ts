@@ -149,7 +149,7 @@ describe('hostile text ends in bounded time with a message', () => {
     const { problems } = compileText(text);
     expect(problems.map((problem) => problem.id)).toContain(id);
     expect(problems.length).toBeLessThanOrEqual(201);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(20_000);
   });
 
   it('a line of 10 MB is read', () => {
