@@ -5,10 +5,12 @@
  * At each level, from the root down, `shift` and `slots` of the ABI's row give the slot:
  *
  *   x86_64   47:39 L4 · 38:30 L3 · 29:21 L2 · 20:12 L1      (facts 2.1)
+ *   PAE                  31:30 L3 · 29:21 L2 · 20:12 L1
  *   2-level  31:22 L2 · 21:12 L1
  *
- * A not-present entry ends the walk. Rights are the intersection over the levels; NX is their union. An entry with
- * PSE ends it as a superpage where the ABI's row says that the level has them.
+ * A not-present entry ends the walk. Rights are the intersection over the levels that have them (the root entries of
+ * a processor in PAE mode have none); NX is their union. An entry with PSE ends it as a superpage where the ABI's row
+ * says that the level has them.
  */
 
 import type { Abi, LevelRow } from './abi/index.ts';
@@ -73,9 +75,11 @@ export function walk(
     into.los[index] = lo;
     into.his[index] = hi;
     if ((lo & P) === 0) return (into.end = 'notPresent');
-    if ((lo & RW) === 0) into.writable = false;
-    if ((lo & US) === 0) into.user = false;
-    if ((hi & NX_HI) !== 0) into.executable = false;
+    if (row.hasRights) {
+      if ((lo & RW) === 0) into.writable = false;
+      if ((lo & US) === 0) into.user = false;
+      if ((hi & NX_HI) !== 0) into.executable = false;
+    }
     const frame = entryFrame(lo, hi);
     if (index === 0) into.frame = frame;
     else if (row.superpages && (lo & PSE) !== 0) {

@@ -15,6 +15,12 @@ export interface FlagMask {
   readonly hi: number;
 }
 
+/**
+ * What Xen keeps in one of its slots: the next entry of the M2P window, the table itself (linear mapping), a private
+ * area that guests cannot use, one of the four L2 tables of a PAE root, nothing.
+ */
+export type XenSlotContent = 'm2p' | 'self' | 'xen' | 'l2s' | 'nothing';
+
 /** One level of the page tables. */
 export interface LevelRow {
   readonly level: Level;
@@ -23,8 +29,25 @@ export interface LevelRow {
   readonly slots: number;
   /** Whether the processor takes bit 7 of an entry at this level as a superpage. */
   readonly superpages: boolean;
-  /** Slots that Xen writes at promotion and that are closed to the guest: from..to, inclusive. */
-  readonly xenSlots: { readonly from: number; readonly to: number } | null;
+  /** Slots that Xen writes at promotion and that are closed to the guest; null where Xen has none. */
+  readonly xenSlots: XenSlots | null;
+  /** Whether the processor takes rights from entries of this level, and sets A in them. */
+  readonly hasRights: boolean;
+  /** Low flags that Xen adds to present entries (facts 2.5). */
+  readonly added: number;
+  /** Low flags that Xen takes out again when the table is demoted (facts 3.12). */
+  readonly removed: number;
+  /** Low flags of the entries that the domain builder makes at this level (facts 6.3). */
+  readonly builderFlags: number;
+  /** Whether an entry may name a table of its own level (facts 2.9). */
+  readonly linear: boolean;
+}
+
+/** Slots from..to, inclusive. `ofTopL2`: only in the L2 that the last slot of a PAE L3 names (PGT_pae_xen_l2). */
+export interface XenSlots {
+  readonly from: number;
+  readonly to: number;
+  readonly ofTopL2: boolean;
 }
 
 /** A field of a structure in guest memory. */
@@ -146,6 +169,14 @@ export interface Abi {
   readonly disallowed: readonly FlagMask[];
   /** Further bits of L1 entries that a domain with I/O rights may set: taken out of `disallowed[0]`. */
   readonly ioAllowedL1: FlagMask;
-  /** Whether Xen adjusts entries (US, GUEST_KERNEL, G) as facts 2.5 says for x86_64. */
-  readonly adjustsEntries: boolean;
+  /** Whether Xen marks the guest kernel's L1 entries with GUEST_KERNEL and the user's with G (facts 2.5). */
+  readonly marksKernelEntries: boolean;
+  /** The slot of a root whose L2 carries Xen's slots and must always be there: 3 for PAE (facts 2.8), else null. */
+  readonly topL2Slot: number | null;
+  /** Frames below which a root must lie without the assist pae_extended_cr3; null where CR3 is wide enough. */
+  readonly rootFrameLimit: number | null;
+  /** Whether promotion of a root clears the words behind its last slot (PAE under a 64-bit Xen; facts 2.6). */
+  readonly clearsRestOfRoot: boolean;
+  /** What Xen puts into its slots, in order from the first; what lies behind the list stays empty. */
+  readonly xenSlotContents: readonly XenSlotContent[];
 }

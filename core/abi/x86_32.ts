@@ -4,7 +4,12 @@
  */
 
 import { virtualAddress } from '../units.ts';
-import type { Abi } from './abi.ts';
+import { A, D, P, RW, US } from '../pte.ts';
+import type { Abi, XenSlotContent } from './abi.ts';
+
+const LEAF_FLAGS = P | RW | A;
+const TABLE_FLAGS = P | RW | US | A | D;
+const XEN = Array<XenSlotContent>(16).fill('xen');
 
 /** PAT/PSE and G; PWT and PCD are allowed in this era (facts 2.3, column [304]). */
 const REFUSED = 0x180;
@@ -14,8 +19,30 @@ export const x86_32: Abi = {
   wordBytes: 4,
   entryBytes: 4,
   levels: [
-    { level: 1, shift: 12, slots: 1024, superpages: false, xenSlots: null },
-    { level: 2, shift: 22, slots: 1024, superpages: true, xenSlots: { from: 1008, to: 1023 } },
+    {
+      level: 1,
+      shift: 12,
+      slots: 1024,
+      superpages: false,
+      xenSlots: null,
+      hasRights: true,
+      added: 0,
+      removed: 0,
+      builderFlags: LEAF_FLAGS,
+      linear: false,
+    },
+    {
+      level: 2,
+      shift: 22,
+      slots: 1024,
+      superpages: true,
+      xenSlots: { from: 1008, to: 1023, ofTopL2: false },
+      hasRights: true,
+      added: 0,
+      removed: 0,
+      builderFlags: TABLE_FLAGS,
+      linear: true,
+    },
   ],
   rootLevel: 2,
   frameMaskHi: 0,
@@ -85,5 +112,10 @@ export const x86_32: Abi = {
     { lo: REFUSED, hi: 0 },
   ],
   ioAllowedL1: { lo: 0, hi: 0 },
-  adjustsEntries: false,
+  marksKernelEntries: false,
+  topL2Slot: null,
+  rootFrameLimit: null,
+  clearsRestOfRoot: false,
+  // M2P, frame table, writable M2P, linear page table, and so on upwards (facts 1.4).
+  xenSlotContents: ['m2p', ...XEN.slice(0, 7), 'self', ...XEN.slice(0, 7)],
 };

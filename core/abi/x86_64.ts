@@ -1,21 +1,40 @@
 /** x86_64: four levels, 64-bit entries, guest kernel in ring 3. Facts 1.4, 2.1 to 2.3, 4.1, 6.1, 6.6, 9.5. */
 
 import { virtualAddress } from '../units.ts';
+import { A, D, P, RW, US } from '../pte.ts';
 import type { Abi } from './abi.ts';
 
 /** PWT, PCD, PAT/PSE: refused at every level of a domain without I/O rights. */
 const CACHE_BITS = 0x098;
 const G = 0x100;
 
+/** What the rows of L2 and L3 have in common. */
+const UPPER = {
+  slots: 512,
+  xenSlots: null,
+  hasRights: true,
+  added: US,
+  removed: 0,
+  builderFlags: P | RW | US | A | D,
+  linear: true,
+} as const;
+
 export const x86_64: Abi = {
   name: 'x86_64',
   wordBytes: 8,
   entryBytes: 8,
   levels: [
-    { level: 1, shift: 12, slots: 512, superpages: false, xenSlots: null },
-    { level: 2, shift: 21, slots: 512, superpages: true, xenSlots: null },
-    { level: 3, shift: 30, slots: 512, superpages: true, xenSlots: null },
-    { level: 4, shift: 39, slots: 512, superpages: false, xenSlots: { from: 256, to: 271 } },
+    { ...UPPER, level: 1, shift: 12, superpages: false, added: 0, builderFlags: P | RW | A, linear: false },
+    { ...UPPER, level: 2, shift: 21, superpages: true },
+    { ...UPPER, level: 3, shift: 30, superpages: true },
+    {
+      ...UPPER,
+      level: 4,
+      shift: 39,
+      superpages: false,
+      xenSlots: { from: 256, to: 271, ofTopL2: false },
+      added: US | A,
+    },
   ],
   rootLevel: 4,
   frameMaskHi: 0x000f_ffff,
@@ -93,5 +112,10 @@ export const x86_64: Abi = {
     { lo: CACHE_BITS | G, hi: 0 },
   ],
   ioAllowedL1: { lo: CACHE_BITS, hi: 0 },
-  adjustsEntries: true,
+  marksKernelEntries: true,
+  topL2Slot: null,
+  rootFrameLimit: null,
+  clearsRestOfRoot: false,
+  // The M2P comes when the root is loaded; then MMCFG, the linear page table, nothing, and Xen's own (facts 1.4, 2.6).
+  xenSlotContents: ['m2p', 'xen', 'self', 'nothing', 'xen', 'xen', 'xen'],
 };

@@ -11,6 +11,7 @@ import { DOMID, type Mfn, formatFrame, mfn } from '../units.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { linearCount } from './linear.ts';
 import { isPageTable } from './type-system.ts';
+import { isTopL2, isWithin, xenSlots } from './xen-slots.ts';
 
 /** A broken invariant of one frame; `found` is what the frame table says, `expected` what the recount gives. */
 export interface AuditProblem {
@@ -104,8 +105,9 @@ function countHeldBy(hv: Hypervisor, count: Recount, frame: Mfn): void {
 
 function countEntries(hv: Hypervisor, count: Recount, table: Mfn, row: LevelRow): void {
   const wide = hv.abi.entryBytes === 8;
+  const closed = xenSlots(hv, table, row);
   for (let slot = 0; slot < row.slots; slot++) {
-    if (row.xenSlots !== null && slot >= row.xenSlots.from && slot <= row.xenSlots.to) continue;
+    if (isWithin(closed, slot)) continue;
     const lo = hv.memory.readWord(table, wide ? slot * 2 : slot);
     if ((lo & P) === 0) continue;
     const child = entryFrame(lo, wide ? hv.memory.readWord(table, slot * 2 + 1) : 0);
@@ -115,7 +117,12 @@ function countEntries(hv: Hypervisor, count: Recount, table: Mfn, row: LevelRow)
       continue;
     }
     if (row.level === 1) countLeaf(hv, count, child, lo);
-    else if (child !== table) countChild(hv, count, table, child, row.level);
+    else if (child !== table) {
+      countChild(hv, count, table, child, row.level);
+      const isTopSlot = row.level === hv.abi.rootLevel && slot === hv.abi.topL2Slot;
+      if (row.level > 2 && isTopL2(hv, child) !== isTopSlot)
+        count.report(child, 'type', isTopSlot ? 'the L2 with Xen’s slots' : 'a plain L2', 'the other');
+    }
   }
 }
 

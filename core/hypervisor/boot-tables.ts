@@ -5,14 +5,10 @@
 
 import type { Abi, LevelRow } from '../abi/index.ts';
 import type { PhysicalMemory } from '../machine/memory.ts';
-import { A, D, P, RW, US, entryHi, entryLo } from '../pte.ts';
+import { RW, entryHi, entryLo } from '../pte.ts';
 import { type Mfn, PAGE_SIZE, highWord, lowWord, mfn } from '../units.ts';
 import { entryWord, slotOf } from '../walk.ts';
 import type { BootLayout } from './boot-layout.ts';
-
-const LEAF = P | RW | A;
-const LEAF_READ_ONLY = P | A;
-const TABLE = P | RW | US | A | D;
 
 /**
  * Writes the tables and returns the root's frame.
@@ -33,7 +29,8 @@ export function writeBootTables(
     for (let i = 0; i < children; i++) {
       const pfn = firstChild + i;
       const { table, slot } = placeOf(abi, row, i, firsts[index] as number, mfns);
-      const flags = row.level > 1 ? TABLE : isTable(layout, pfn) ? LEAF_READ_ONLY : LEAF;
+      const isReadOnly = row.level === 1 && isTable(layout, pfn);
+      const flags = isReadOnly ? row.builderFlags & ~RW : row.builderFlags;
       const child = mfn(mfns[pfn] as number);
       const word = entryWord(abi, slot);
       memory.writeWord(table, word, entryLo(child, flags));

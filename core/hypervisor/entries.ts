@@ -12,9 +12,17 @@ import { getLinearPageTable, putLinearPageTable } from './linear.ts';
 import { getPage, putPage } from './references.ts';
 import { refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
-import { TypeFailure, getPageAndType, getPageType, putPageAndType, putPageType } from './type-system.ts';
+import {
+  TOP_L2,
+  TypeFailure,
+  getPageAndType,
+  getPageType,
+  putPageAndType,
+  putPageType,
+} from './type-system.ts';
+import { isWithin, linkL2Tables, xenSlots } from './xen-slots.ts';
 
-/** Rules of the three things that can be wrong with an upper entry, by level. */
+/** Rules of the things that can be wrong with an upper entry, by level. */
 const UPPER_RULES: readonly { readonly flags: RuleId; readonly owner: RuleId; readonly type: RuleId }[] = [
   { flags: 'l1e.flags', owner: 'l1e.owner', type: 'l1e.writable-type' },
   { flags: 'l1e.flags', owner: 'l1e.owner', type: 'l1e.writable-type' },
@@ -25,15 +33,15 @@ const UPPER_RULES: readonly { readonly flags: RuleId; readonly owner: RuleId; re
 
 /** The flag word that Xen stores instead of the guest's, low part; see `adjustedHi`. */
 export function adjustedLo(hv: Hypervisor, level: number, lo: number, hi: number): number {
-  if (!hv.abi.adjustsEntries || (lo & P) === 0) return lo;
-  if (level === 4) return hv.ruleSet.setsRootAccessed ? lo | A | US : lo | US;
-  if (level > 1) return lo | US;
+  if ((lo & P) === 0) return lo;
+  if (level > 1) return lo | (hv.masks.added[level - 1] as number);
+  if (!hv.abi.marksKernelEntries) return lo;
   if ((lo & US) === 0 || (hi & GUEST_KERNEL_HI) !== 0) return lo | US;
   return lo | G;
 }
 
 export function adjustedHi(hv: Hypervisor, level: number, lo: number, hi: number): number {
-  return hv.abi.adjustsEntries && level === 1 && (lo & (P | US)) === P ? hi | GUEST_KERNEL_HI : hi;
+  return hv.abi.marksKernelEntries && level === 1 && (lo & (P | US)) === P ? hi | GUEST_KERNEL_HI : hi;
 }
 
 /**
@@ -83,7 +91,14 @@ export function putPageFromL1e(hv: Hypervisor, lo: number, hi: number): void {
 }
 
 /** Takes what a present entry of an upper table needs: its child as a table of the level below, or a linear entry. */
-export function getPageFromUpper(hv: Hypervisor, level: number, lo: number, hi: number, table: Mfn): number {
+export function getPageFromUpper(
+  hv: Hypervisor,
+  level: number,
+  lo: number,
+  hi: number,
+  table: Mfn,
+  slot: number,
+): number {
   const rules = UPPER_RULES[level] as (typeof UPPER_RULES)[number];
   if (
     (lo & (hv.masks.badLo[level - 1] as number)) !== 0 ||
@@ -92,12 +107,17 @@ export function getPageFromUpper(hv: Hypervisor, level: number, lo: number, hi: 
     return refuse(hv, rules.flags, { level, entryLo: lo, entryHi: hi, table });
   const frame = frameOf(lo, hi);
   const owner = hv.frames.owner.get(table);
-  const rc = getPageAndType(hv, frame, owner, level - 1);
+  const isTopSlot = slot === hv.abi.topL2Slot && level === hv.abi.rootLevel;
+  const rc = getPageAndType(hv, frame, owner, isTopSlot ? TOP_L2 : level - 1);
   if (rc === 0 || hv.typeFailure === TypeFailure.promotion || hv.typeFailure === TypeFailure.overflow)
     return rc;
   if (hv.typeFailure === TypeFailure.owner) {
     return refuse(hv, rules.owner, { level, entryLo: lo, entryHi: hi, table, frame });
   }
+  if (isTopSlot && hv.frames.type.get(frame) === PageType.l2)
+    return refuse(hv, 'l3e.plain-l2', { level, entryLo: lo, entryHi: hi, table, frame });
+  if (hv.frames.type.get(frame) === level - 1)
+    return refuse(hv, 'l3e.top-l2', { level, entryLo: lo, entryHi: hi, table, frame, slot });
   if (hv.frames.type.get(frame) === level) return getLinearPageTable(hv, level, lo, hi, table, frame);
   return refuse(hv, rules.type, { level, entryLo: lo, entryHi: hi, table, frame, wantedType: level - 1 });
 }
@@ -167,9 +187,13 @@ export function modUpperEntry(
   hi: number,
   preserveAD: boolean,
 ): number {
-  const xenSlots = hv.abi.levels[level - 1]?.xenSlots ?? null;
-  if (xenSlots !== null && slot >= xenSlots.from && slot <= xenSlots.to)
+  const row = hv.abi.levels[level - 1];
+  if (row === undefined) throw new Error(`mod_entry: ABI ${hv.abi.name} has no tables of level ${level}`);
+  if (isWithin(xenSlots(hv, table, row), slot))
     return refuse(hv, level === 2 ? 'l2e.xen-slot' : 'l4e.xen-slot', { table, slot, level });
+  const isPaeRoot = level === hv.abi.rootLevel && hv.abi.topL2Slot !== null;
+  if (isPaeRoot && slot >= (hv.abi.topL2Slot ?? 0))
+    return refuse(hv, 'l3e.closed-slot', { table, slot, level });
   const { wide } = hv;
   const word = wide ? slot * 2 : slot;
   const oldLo = hv.memory.readWord(table, word);
@@ -191,13 +215,14 @@ export function modUpperEntry(
       ((oldLo ^ newLo) & (masks.significantLo[level - 1] as number)) === 0 &&
       ((oldHi ^ hi) & (masks.significantHi[level - 1] as number)) === 0;
     if (!keepsReferences) {
-      const rc = getPageFromUpper(hv, level, newLo, hi, table);
+      const rc = getPageFromUpper(hv, level, newLo, hi, table, slot);
       if (rc !== 0) return rc;
     }
   }
   if (preserveAD) newLo |= oldLo & (A | D);
   hv.memory.writeWord(table, word, newLo);
   if (wide) hv.memory.writeWord(table, word + 1, hi);
+  if (isPaeRoot) linkL2Tables(hv, table);
   if (!keepsReferences) putPageFromUpper(hv, level, oldLo, oldHi, table);
   return 0;
 }

@@ -1,7 +1,7 @@
 /** Masks that the checks of page-table entries use, computed once from the ABI's row, the rule set and the options. */
 
 import type { Abi, FlagMask } from '../abi/index.ts';
-import { GNTTAB_HI } from '../pte.ts';
+import { A, GNTTAB_HI } from '../pte.ts';
 import type { RuleSet } from './rule-sets.ts';
 import type { HypervisorOptions } from './types.ts';
 
@@ -20,6 +20,8 @@ export class EntryMasks {
   readonly significantHi: Int32Array;
   readonly significantL1Lo: number;
   readonly significantL1Hi: number;
+  /** Low flags that Xen adds to present entries, by level - 1. */
+  readonly added: Int32Array;
 
   constructor(abi: Abi, ruleSet: RuleSet, options: HypervisorOptions) {
     const masks = ruleSet.disallowed[abi.name] ?? abi.disallowed;
@@ -30,6 +32,9 @@ export class EntryMasks {
     this.badL1Hi = this.badHi[0] ?? 0;
     this.ioBadL1Lo = (this.badLo[0] ?? 0) & ~abi.ioAllowedL1.lo;
     this.ioBadL1Hi = (this.badHi[0] ?? 0) & ~abi.ioAllowedL1.hi;
+    this.added = Int32Array.from(abi.levels, (row) =>
+      ruleSet.setsRootAccessed ? row.added : row.added & ~A,
+    );
     const free = abi.levels.map((row): FlagMask =>
       row.level === 1 ? ruleSet.fastPathL1 : ruleSet.fastPathUpper,
     );

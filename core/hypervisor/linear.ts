@@ -28,7 +28,8 @@ export function getLinearPageTable(
 ): number {
   const facts = { level, entryLo: lo, entryHi: hi, table, frame, wantedType: level - 1 };
   const counted = hv.ruleSet.linearTables === 'counted';
-  if (!counted && level !== hv.abi.rootLevel) return refuse(hv, CHILD_TYPE_RULES[level - 2] as RuleId, facts);
+  const exists = hv.abi.levels[level - 1]?.linear === true && (counted || level === hv.abi.rootLevel);
+  if (!exists) return refuse(hv, CHILD_TYPE_RULES[level - 2] as RuleId, facts);
   if (!hv.options.linearPageTables) return refuse(hv, 'linear.disabled', facts);
   if ((lo & RW) !== 0) return refuse(hv, 'linear.writable', facts);
   if (frame === table) return 0;

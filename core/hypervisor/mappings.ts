@@ -8,6 +8,7 @@ import { P, RW, entryFrame } from '../pte.ts';
 import type { DomainId, Mfn, VirtualAddress } from '../units.ts';
 import { mfn, virtualAddress } from '../units.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { isWithin, xenSlots } from './xen-slots.ts';
 
 /** A live L1 entry that maps the frame. */
 export interface FrameMapping {
@@ -64,8 +65,9 @@ function findTable(hv: Hypervisor, table: Mfn, level: number, wanted: Mfn, base:
   const row = hv.abi.levels[level - 1];
   if (row === undefined) return null;
   const wide = hv.abi.entryBytes === 8;
+  const closed = xenSlots(hv, table, row);
   for (let slot = 0; slot < row.slots; slot++) {
-    if (row.xenSlots !== null && slot >= row.xenSlots.from && slot <= row.xenSlots.to) continue;
+    if (isWithin(closed, slot)) continue;
     const lo = hv.memory.readWord(table, wide ? slot * 2 : slot);
     if ((lo & P) === 0) continue;
     const child = entryFrame(lo, wide ? hv.memory.readWord(table, slot * 2 + 1) : 0);

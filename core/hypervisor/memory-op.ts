@@ -265,7 +265,8 @@ function queryReservation(
 function machphysMapping(hv: Hypervisor, vcpu: Vcpu, addressLo: number, addressHi: number): number {
   const { m2pWindow, wordBytes } = hv.abi;
   const windowEntries = (m2pWindow.end - m2pWindow.start) / BigInt(wordBytes);
-  const maxMfn = vcpu.domain.role === 'hardware' ? BigInt(hv.machine.maxPage - 1) : windowEntries - 1n;
+  const maxMfn =
+    wordBytes === 8 && vcpu.domain.role === 'hardware' ? BigInt(hv.machine.maxPage - 1) : windowEntries - 1n;
   const values = [m2pWindow.start, m2pWindow.end, maxMfn];
   const isWritten = values.every((value, i) =>
     writeField(

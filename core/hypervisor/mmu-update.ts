@@ -14,7 +14,8 @@ import { carryInto, isGuestAddress, isNull } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
 import { refuse } from './refusal.ts';
-import { TypeFailure, getPageType, putPageType } from './type-system.ts';
+import { TOP_L2, TypeFailure, getPageType, putPageType } from './type-system.ts';
+import { isTopL2 } from './xen-slots.ts';
 
 export const MMU_NORMAL_PT_UPDATE = 0;
 export const MMU_MACHPHYS_UPDATE = 1;
@@ -156,7 +157,7 @@ function updateByStoredType(
   const type = hv.frames.type.get(table);
   const { wide } = hv;
   if (type >= PageType.l1 && type <= PageType.l4) {
-    if (getPageType(hv, table, type) === 0) {
+    if (getPageType(hv, table, isTopL2(hv, table) ? TOP_L2 : type) === 0) {
       const rc =
         type === PageType.l1
           ? modL1Entry(hv, table, word, lo, wide ? hi : 0, tableOwner, pageOwner, false)

@@ -53,6 +53,7 @@ interface Operation {
   owner: number;
 }
 
+const NEW_USER_BASEPTR = 15;
 const LDT_MAX_ENTRIES = 8192;
 const HIGH_WORD_WEIGHT = 0x1_0000_0000;
 
@@ -154,8 +155,10 @@ const OPERATIONS: readonly ({ readonly ownOnly: boolean; readonly run: Run } | n
 
 function operation(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   const row = OPERATIONS[op.command] ?? null;
-  const exists = hv.ruleSet.mmuextCommands.has(op.command) && !(op.command === 15 && !hv.abi.kernelInRing3);
-  if (row === null || !exists) return refuse(hv, 'mmuext_op.command', { command: op.command });
+  if (row === null || !hv.ruleSet.mmuextCommands.has(op.command))
+    return refuse(hv, 'mmuext_op.command', { command: op.command });
+  if (op.command === NEW_USER_BASEPTR && !hv.abi.kernelInRing3)
+    return refuse(hv, 'mmuext_op.user-root', { name: nameOf(op) });
   if (row.ownOnly && op.owner !== vcpu.domain.id && hv.ruleSet.mmuextChecksForeign)
     return refuse(hv, 'mmuext_op.foreign', { name: nameOf(op), foreign: op.owner });
   return row.run(hv, vcpu, op);

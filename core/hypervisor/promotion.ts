@@ -1,12 +1,13 @@
 /**
  * Promotion: validating a frame that is to be a page table (or descriptor page), entry by entry in slot order, taking
- * the references of each; demotion gives them back. Facts 2.6, 3.8, 3.9, 3.12.
+ * the references of each; demotion gives them back. Facts 2.6, 2.8, 3.8, 3.9, 3.12.
  */
 
-import { PageType } from '../machine/frames.ts';
 import type { LevelRow } from '../abi/index.ts';
-import { A, D, P, RW, US, entryHi, entryLo } from '../pte.ts';
-import { type DomainId, type Mfn, mfn } from '../units.ts';
+import type { Domain } from '../machine/domain.ts';
+import { PageType } from '../machine/frames.ts';
+import { P, entryFrame } from '../pte.ts';
+import { type DomainId, type Mfn, WORDS_PER_PAGE, mfn } from '../units.ts';
 import { validateDescriptors } from './descriptors.ts';
 import {
   adjustedHi,
@@ -17,7 +18,11 @@ import {
   putPageFromUpper,
 } from './entries.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { whileValidating } from './refusal.ts';
+import { refuse, whileValidating } from './refusal.ts';
+import { isWithin, linkL2Tables, writeXenSlots, xenSlots } from './xen-slots.ts';
+
+/** VMASST_TYPE_pae_extended_cr3. */
+const PAE_EXTENDED_CR3 = 3;
 
 /** Validates a frame as what its new type says; 0, or the error of the entry that was refused. */
 export function promote(hv: Hypervisor, frame: number, type: number): number {
@@ -28,105 +33,91 @@ export function promote(hv: Hypervisor, frame: number, type: number): number {
   if (row === undefined) throw new Error(`promote: ABI ${hv.abi.name} has no tables of level ${type}`);
   const domain = hv.machine.domain(hv.frames.owner.get(frame) as DomainId);
   if (domain === undefined) throw new Error(`promote: mfn ${frame.toString(16)} has no owner`);
-  const { memory } = hv;
-  const slot = memory.slotOf(table);
-  const wide = hv.abi.entryBytes === 8;
-  for (let i = 0; i < row.slots; i++) {
-    if (isXenSlot(row, i)) continue;
-    const word = wide ? i * 2 : i;
-    const lo = memory.readWord(table, word);
-    if ((lo & P) === 0) continue;
-    const hi = wide ? memory.readWord(table, word + 1) : 0;
-    const rc =
-      type === PageType.l1
-        ? getPageFromL1e(hv, lo, hi, domain, domain.id)
-        : getPageFromUpper(hv, type, lo, hi, table);
-    if (rc !== 0) {
-      whileValidating(hv, frame, type, i, rc);
-      dropEntries(hv, table, row, i);
-      hv.promotionKeptType = hv.ruleSet.failedPromotionKeepsType && type !== PageType.l1 && i > 0;
-      return rc;
-    }
-    memory.writeSlotWord(slot, word, adjustedLo(hv, type, lo, hi));
-    if (wide) memory.writeSlotWord(slot, word + 1, adjustedHi(hv, type, lo, hi));
+  const isPaeRoot = type === hv.abi.rootLevel && hv.abi.topL2Slot !== null;
+  if (isPaeRoot) {
+    const refused = preparePaeRoot(hv, table, row, domain);
+    if (refused !== 0) return refused;
   }
-  if (row.xenSlots !== null) writeXenSlots(hv, table, row);
-  return 0;
+  const slots = xenSlots(hv, table, row);
+  for (let slot = 0; slot < row.slots; slot++) {
+    if (isWithin(slots, slot)) continue;
+    const rc = takeEntry(hv, domain, table, row, slot);
+    if (rc !== 0) return giveUp(hv, table, row, slot, rc);
+  }
+  if (slots !== null) writeXenSlots(hv, table, slots);
+  if (!isPaeRoot) return 0;
+  const shared = checkTopL2Unshared(hv, table);
+  return shared === 0 ? 0 : giveUp(hv, table, row, row.slots, shared);
 }
 
-/** Gives up what the entries of a table hold; its contents stay as they are. */
+/** Gives up what the entries of a table hold; but for PAE roots its contents stay as they are. */
 export function demote(hv: Hypervisor, frame: number, type: number): void {
   const row = hv.abi.levels[type - 1];
   if (row !== undefined) dropEntries(hv, mfn(frame), row, row.slots);
 }
 
+/** Takes the references of one entry and stores it as Xen adjusts it. */
+function takeEntry(hv: Hypervisor, domain: Domain, table: Mfn, row: LevelRow, slot: number): number {
+  const { memory, wide } = hv;
+  const word = wide ? slot * 2 : slot;
+  const lo = memory.readWord(table, word);
+  if ((lo & P) === 0) {
+    if (row.level === hv.abi.rootLevel && slot === hv.abi.topL2Slot)
+      return refuse(hv, 'l3.no-top-l2', { table, frame: table });
+    return 0;
+  }
+  const hi = wide ? memory.readWord(table, word + 1) : 0;
+  const { level } = row;
+  const rc =
+    level === 1
+      ? getPageFromL1e(hv, lo, hi, domain, domain.id)
+      : getPageFromUpper(hv, level, lo, hi, table, slot);
+  if (rc !== 0) return rc;
+  memory.writeWord(table, word, adjustedLo(hv, level, lo, hi));
+  if (wide) memory.writeWord(table, word + 1, adjustedHi(hv, level, lo, hi));
+  return 0;
+}
+
+/** Undoes a promotion that failed at a slot; `row.slots` stands for a check after the last one. */
+function giveUp(hv: Hypervisor, table: Mfn, row: LevelRow, slot: number, rc: number): number {
+  whileValidating(hv, table, row.level, Math.min(slot, row.slots - 1), rc);
+  dropEntries(hv, table, row, slot);
+  hv.promotionKeptType = hv.ruleSet.failedPromotionKeepsType && row.level > 1 && slot > 0;
+  return rc;
+}
+
 /** Drops the references of the guest's entries in the slots below `end`. */
 function dropEntries(hv: Hypervisor, table: Mfn, row: LevelRow, end: number): void {
-  const wide = hv.abi.entryBytes === 8;
-  for (let i = 0; i < end; i++) {
-    if (isXenSlot(row, i)) continue;
-    const word = wide ? i * 2 : i;
-    const lo = hv.memory.readWord(table, word);
+  const { memory, wide } = hv;
+  const slots = xenSlots(hv, table, row);
+  for (let slot = 0; slot < end; slot++) {
+    if (isWithin(slots, slot)) continue;
+    const word = wide ? slot * 2 : slot;
+    const lo = memory.readWord(table, word);
     if ((lo & P) === 0) continue;
-    const hi = wide ? hv.memory.readWord(table, word + 1) : 0;
+    const hi = wide ? memory.readWord(table, word + 1) : 0;
     if (row.level === 1) putPageFromL1e(hv, lo, hi);
     else putPageFromUpper(hv, row.level, lo, hi, table);
+    if (row.removed !== 0) memory.writeWord(table, word, lo & ~row.removed);
   }
 }
 
-const isXenSlot = (row: LevelRow, slot: number): boolean =>
-  row.xenSlots !== null && slot >= row.xenSlots.from && slot <= row.xenSlots.to;
-
-/**
- * Xen's own mappings in a root: the M2P window, the linear mapping of the table itself, and Xen's private areas, which
- * guests cannot use (supervisor entries to an empty table of Xen's). Offsets within the slots: facts 1.4, 2.6.
- */
-function writeXenSlots(hv: Hypervisor, table: Mfn, row: LevelRow): void {
-  const slots = row.xenSlots;
-  if (slots === null) return;
-  for (const { offset, holds } of XEN_SLOTS[hv.abi.entryBytes]) {
-    const slot = slots.from + offset;
-    if (holds === 'm2p') {
-      const { lo, hi } = hv.machine.m2pRootEntry;
-      writeXenEntry(hv, table, slot, hv.abi.kernelInRing3 ? 0 : lo, hv.abi.kernelInRing3 ? 0 : hi);
-    } else if (holds === 'self') {
-      writeXenEntry(hv, table, slot, entryLo(table, P | RW | A | D), entryHi(table, 0));
-    } else if (holds === 'xen') {
-      const { xenPrivateTable } = hv.machine;
-      writeXenEntry(hv, table, slot, entryLo(xenPrivateTable, P | RW | A | D), entryHi(xenPrivateTable, 0));
-    } else writeXenEntry(hv, table, slot, 0, 0);
-  }
+/** What 4.17 and 3.0.4 ask of a PAE root before its entries: that CR3 can hold its address (facts 2.8, rule 6). */
+function preparePaeRoot(hv: Hypervisor, table: Mfn, row: LevelRow, domain: Domain): number {
+  const { rootFrameLimit } = hv.abi;
+  const hasRun = (domain.vcpus[0]?.kernelRoot ?? null) !== null;
+  if (rootFrameLimit !== null && table >= rootFrameLimit && hasRun && !domain.hasAssist(PAE_EXTENDED_CR3))
+    return refuse(hv, 'l3.above-4g', { table, frame: table });
+  if (hv.abi.clearsRestOfRoot)
+    for (let word = row.slots * 2; word < WORDS_PER_PAGE; word++) hv.memory.writeWord(table, word, 0);
+  return 0;
 }
 
-/** Shows the M2P in a root that becomes a kernel root (x86_64; facts 2.5). It stays there afterwards. */
-export function fillM2pSlot(hv: Hypervisor, root: Mfn): void {
-  const slots = hv.abi.levels[hv.abi.rootLevel - 1]?.xenSlots ?? null;
-  if (slots === null || !hv.abi.kernelInRing3) return;
-  writeXenEntry(hv, root, slots.from, hv.machine.m2pRootEntry.lo | US, hv.machine.m2pRootEntry.hi);
+/** The L2 of the last slot carries Xen's slots for this root alone (facts 2.8, rule 3). */
+function checkTopL2Unshared(hv: Hypervisor, table: Mfn): number {
+  const word = (hv.abi.topL2Slot ?? 0) * 2;
+  const frame = entryFrame(hv.memory.readWord(table, word), hv.memory.readWord(table, word + 1));
+  if (hv.frames.typeCount.get(frame) !== 1) return refuse(hv, 'l3.shared-top-l2', { table, frame });
+  linkL2Tables(hv, table);
+  return 0;
 }
-
-/** Hides the M2P from a root that becomes a user root under the assist m2p_strict. */
-export function zapM2pSlot(hv: Hypervisor, root: Mfn): void {
-  const slots = hv.abi.levels[hv.abi.rootLevel - 1]?.xenSlots ?? null;
-  if (slots !== null && hv.abi.kernelInRing3) writeXenEntry(hv, root, slots.from, 0, 0);
-}
-
-function writeXenEntry(hv: Hypervisor, table: Mfn, slot: number, lo: number, hi: number): void {
-  const wide = hv.abi.entryBytes === 8;
-  hv.memory.writeWord(table, wide ? slot * 2 : slot, lo);
-  if (wide) hv.memory.writeWord(table, slot * 2 + 1, hi);
-}
-
-type XenSlot = { readonly offset: number; readonly holds: 'm2p' | 'self' | 'xen' | 'nothing' };
-
-/** What Xen's slots hold, by entry size: the 2-level page directory, and the x86_64 L4. */
-const XEN_SLOTS: { readonly [bytes in 4 | 8]: readonly XenSlot[] } = {
-  4: Array.from({ length: 16 }, (_, offset) => ({
-    offset,
-    holds: offset === 0 ? 'm2p' : offset === 8 ? 'self' : 'xen',
-  })),
-  8: Array.from({ length: 16 }, (_, offset) => ({
-    offset,
-    holds: offset === 0 ? 'm2p' : offset === 2 ? 'self' : offset === 3 || offset > 6 ? 'nothing' : 'xen',
-  })),
-};

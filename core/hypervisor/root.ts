@@ -4,7 +4,7 @@ import { Control, NO_ROOT } from '../machine/registers.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import { type Mfn, formatFrame, mfn } from '../units.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { fillM2pSlot, zapM2pSlot } from './promotion.ts';
+import { fillM2pSlot, zapM2pSlot } from './xen-slots.ts';
 import { refuse } from './refusal.ts';
 import { fillSentence, ruleOf } from './rules.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';

@@ -3,8 +3,7 @@
  * Facts sections 2.3, 2.9, 3.9 to 3.18, 4.3; column 3.0.4 also read in the source of that release.
  */
 
-import type { FlagMask } from '../abi/index.ts';
-import type { AbiName } from '../abi/abi.ts';
+import { ABIS, type Abi, type AbiName, type FlagMask, x86_32pOn32 } from '../abi/index.ts';
 import { AVAIL, AVAIL_HIGH_HI, A, D, G, NX_HI, US } from '../pte.ts';
 import type { XenVersion } from './rule.ts';
 
@@ -18,6 +17,8 @@ export interface RuleSet {
   /** major << 16 | minor, as XENVER_version returns it. */
   readonly version: number;
   readonly extraVersion: string;
+  /** The ABIs of its guests, each on the row that holds under this hypervisor. */
+  readonly abis: { readonly [abi in AbiName]?: Abi };
   /** Masks that replace those of the ABI's row, by level - 1. */
   readonly disallowed: { readonly [abi in AbiName]?: readonly FlagMask[] };
   /** Bits of an L1 entry whose change needs no new references. */
@@ -75,6 +76,7 @@ const modern: RuleSet = {
   xen: '4.17',
   version: (4 << 16) | 17,
   extraVersion: '.7',
+  abis: { x86_64: ABIS.x86_64, x86_32p: ABIS.x86_32p },
   disallowed: {},
   fastPathL1: MODERN_FAST,
   fastPathUpper: MODERN_FAST,
@@ -106,6 +108,7 @@ const old: RuleSet = {
   xen: '3.0.4',
   version: 3 << 16,
   extraVersion: '.4-1',
+  abis: { x86_64: ABIS.x86_64, x86_32p: x86_32pOn32, x86_32: ABIS.x86_32 },
   disallowed: { x86_64: [PAT_ALONE, PSE_AND_G, PSE_AND_G, PSE_AND_G] },
   fastPathL1: { lo: 0xffc, hi: 0xfff0_0000 | 0 },
   fastPathUpper: { lo: 0xffe, hi: 0xfff0_0000 | 0 },

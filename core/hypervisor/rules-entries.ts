@@ -135,6 +135,67 @@ export const entryRules = {
     usualCause: 'An address from 0xffff800000000000 to 0xffff87ffffffffff, which Xen reserves for itself.',
     remedy: 'Use slots 0 to 255 or 272 to 511.',
   },
+  'l3e.closed-slot': {
+    sentence:
+      'Slot {slot} of the PAE root mfn {table} cannot be changed while the root is in use: the L2 table of slot 3 carries Xen.',
+    errno: both('EINVAL'),
+    xenFunction: 'mod_l3_entry',
+    xenPrints: null,
+    printsInRelease: false,
+    usualCause:
+      'A change of the top gigabyte by its L3 entry; or a slot above 3, which a PAE root does not have.',
+    remedy:
+      'Change entries of the L2 table in slot 3 instead, or build a new root with another one and load that.',
+  },
+  'l3e.plain-l2': {
+    sentence:
+      'Slot 3 of the PAE root mfn {table} needs mfn {frame} as the L2 that carries Xen, but it is in use as a plain L2 (type count {typeCount}).',
+    errno: both('EINVAL'),
+    xenFunction: '_get_page_type',
+    xenPrints: 'Bad type (saw {xenSaw} != exp {xenExpected}) for mfn {frame} (pfn {pfn})',
+    printsInRelease: false,
+    usualCause: 'The L2 of slot 3 was pinned as L2 before it was linked, or is also linked in slots 0 to 2.',
+    remedy: 'Do not pin the L2 of slot 3; the root holds it. Link it in slot 3 of one root and nowhere else.',
+  },
+  'l3e.top-l2': {
+    sentence:
+      'Slot {slot} of the PAE root mfn {table} needs mfn {frame} as a plain L2, but it carries Xen in slot 3 of a root.',
+    errno: both('EINVAL'),
+    xenFunction: '_get_page_type',
+    xenPrints: 'Bad type (saw {xenSaw} != exp {xenExpected}) for mfn {frame} (pfn {pfn})',
+    printsInRelease: false,
+    usualCause: 'The same L2 table linked in slot 3 and in a lower slot.',
+    remedy: 'Give the lower slot an L2 table of its own; L1 tables may be shared between the two.',
+  },
+  'l3.no-top-l2': {
+    sentence: 'Slot 3 of the PAE root mfn {table} is empty, but its L2 table must be there to carry Xen.',
+    errno: both('EINVAL'),
+    xenFunction: 'promote_l3_table',
+    xenPrints: 'PAE L3 3rd slot is empty',
+    printsInRelease: false,
+    usualCause: 'A new root that was filled only for the addresses that its process uses.',
+    remedy: 'Link an L2 table, empty or with the kernel in it, in slot 3 before pinning or loading the root.',
+  },
+  'l3.shared-top-l2': {
+    sentence:
+      'Slot 3 of the PAE root mfn {table} names mfn {frame}, which another root has in its slot 3 already (type count {typeCount}).',
+    errno: both('EINVAL'),
+    xenFunction: 'create_pae_xen_mappings',
+    xenPrints: 'PAE L3 3rd slot is shared',
+    printsInRelease: false,
+    usualCause: "Two address spaces made from one kernel's root by copying its four entries.",
+    remedy: 'Copy the L2 table of slot 3 into a page of its own for each root; they may share its L1 tables.',
+  },
+  'l3.above-4g': {
+    sentence: 'The PAE root mfn {table} lies at or above 4 GiB, where CR3 of a PAE guest cannot point.',
+    errno: onceEinval('ERANGE'),
+    xenFunction: 'promote_l3_table',
+    xenPrints: 'PAE pgd must be below 4GB ({frame} >= 0x100000)',
+    printsInRelease: false,
+    usualCause: 'A root in any free frame on a machine with more than 4 GiB.',
+    remedy:
+      'Enable the assist VMASST_TYPE_pae_extended_cr3, or exchange the page for one below 4 GiB (XENMEM_exchange, address_bits 32).',
+  },
   'linear.disabled': {
     sentence:
       'The entry {entry} makes a linear page table, and this hypervisor was started with pv-linear-pt=0.',

@@ -251,6 +251,16 @@ const otherMmuextRules = {
     remedy:
       'Pass a pointer to an array of struct mmuext_op { cmd, arg1, arg2 } and the number of its elements.',
   },
+  'mmuext_op.user-root': {
+    sentence:
+      '{name} is for guests whose kernel and user mode have roots of their own; a 32-bit guest has one.',
+    errno: { '4.17': 'EINVAL', '3.0.4': 'ENOSYS' },
+    xenFunction: 'compat_mmuext_op',
+    xenPrints: null,
+    printsInRelease: false,
+    usualCause: 'A context switch written for x86_64.',
+    remedy: 'Load the process with MMUEXT_NEW_BASEPTR; its tables hold kernel and user mappings.',
+  },
   'mmuext_op.command': {
     sentence: 'mmuext_op has no command {command}.',
     errno: both('ENOSYS'),

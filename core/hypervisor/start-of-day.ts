@@ -47,7 +47,7 @@ export function buildDomain(hv: Hypervisor, spec: DomainSpec): Domain {
   domain.maxPages = spec.maxPages ?? nrPages;
   const vcpu = domain.addVcpu(machine.store, hv.memory);
   const picker = new FramePicker(hv.heap, spec.layout);
-  const mfns = takeFrames(hv, domain, picker, nrPages);
+  const mfns = takeFrames(hv, domain, picker, nrPages, boot.tablesPfn);
   const sharedInfo = takeSharedInfo(hv, domain, picker);
   writeP2m(hv, boot, mfns);
   writeImage(hv, spec.image, mfns);
@@ -95,16 +95,22 @@ const NOT_PICKED = 0xffff_ffff;
  * Frames by PFN, each owned, scrubbed and entered into the M2P. The frames are picked in the order of the PFNs, and
  * entered in their own order: for a large domain that is several times faster than going through memory at random.
  */
-function takeFrames(hv: Hypervisor, domain: Domain, picker: FramePicker, nrPages: number): Uint32Array {
+function takeFrames(
+  hv: Hypervisor,
+  domain: Domain,
+  picker: FramePicker,
+  nrPages: number,
+  rootPfn: number,
+): Uint32Array {
   const { frames, memory, machine } = hv;
   const first = machine.firstHeapFrame;
   const mfns = new Uint32Array(nrPages);
   const pfns = new Uint32Array(machine.maxPage - first).fill(NOT_PICKED);
   for (let i = 0; i < nrPages; i++) {
-    const frame = picker.next();
-    mfns[i] = frame;
-    pfns[frame - first] = i;
+    mfns[i] = picker.next();
   }
+  placeRootLow(hv.abi, mfns, rootPfn);
+  for (let i = 0; i < nrPages; i++) pfns[(mfns[i] as number) - first] = i;
   for (let i = 0; i < pfns.length; i++) {
     const page = pfns[i] as number;
     if (page === NOT_PICKED) continue;
@@ -118,6 +124,18 @@ function takeFrames(hv: Hypervisor, domain: Domain, picker: FramePicker, nrPages
   hv.heap.took(nrPages);
   domain.totPages = nrPages;
   return mfns;
+}
+
+/** Where CR3 is too narrow for the frame of the root, the toolstack takes one that it can hold. */
+function placeRootLow(abi: Abi, mfns: Uint32Array, rootPfn: number): void {
+  const limit = abi.rootFrameLimit ?? Infinity;
+  const root = mfns[rootPfn] as number;
+  if (root < limit) return;
+  const low = mfns.findIndex((frame) => frame < limit);
+  if (low < 0)
+    throw new Error('the domain has no frame below 4 GiB for its root: give the machine less memory');
+  mfns[rootPfn] = mfns[low] as number;
+  mfns[low] = root;
 }
 
 /** A page of Xen's heap that the domain may map: type writable, with a permanent type reference; not in the M2P. */

@@ -5,12 +5,13 @@
  */
 
 import { FrameFlag, PageType } from '../machine/frames.ts';
-import type { DomainId } from '../units.ts';
+import { type DomainId, mfn } from '../units.ts';
 import { ERRNO } from './errno.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { demote, promote } from './promotion.ts';
 import { getPage, putPage } from './references.ts';
 import { refuse } from './refusal.ts';
+import { isTopL2 } from './xen-slots.ts';
 
 /** Why getPageType failed, in `hv.typeFailure`. */
 export const TypeFailure = {
@@ -23,14 +24,26 @@ export const TypeFailure = {
   promotion: 3,
 } as const;
 
+/**
+ * The wanted type of the L2 in the last slot of a PAE root: the mark PGT_pae_xen_l2 is part of type equality, so such a
+ * table is no plain L2, nor the other way round (facts 2.8).
+ */
+export const TOP_L2 = PageType.l2 | 8;
+const TYPE_MASK = 7;
+
 const EINVAL = -ERRNO.EINVAL;
 
-/** Takes a type reference. 0, or the negative error with `hv.typeFailure` set. */
-export function getPageType(hv: Hypervisor, frame: number, type: number): number {
+/**
+ * Takes a type reference; `wanted` is a page type or TOP_L2. 0, or the negative error with `hv.typeFailure` set.
+ */
+export function getPageType(hv: Hypervisor, frame: number, wanted: number): number {
   const frames = hv.frames;
   const count = frames.typeCount.get(frame);
+  const type = wanted & TYPE_MASK;
+  const isSame =
+    frames.type.get(frame) === type && (type !== PageType.l2 || isTopL2(hv, frame) === (wanted === TOP_L2));
   if (count !== 0) {
-    if (frames.type.get(frame) !== type) {
+    if (!isSame) {
       hv.typeFailure = TypeFailure.mismatch;
       return EINVAL;
     }
@@ -41,13 +54,13 @@ export function getPageType(hv: Hypervisor, frame: number, type: number): number
     frames.typeCount.set(frame, count + 1);
     return 0;
   }
-  if (frames.type.get(frame) === type) {
+  if (isSame) {
     frames.typeCount.set(frame, 1);
     if (isPageTable(type) && (frames.flags.get(frame) & FrameFlag.validated) === 0)
       return validate(hv, frame, type);
     return 0;
   }
-  return changeType(hv, frame, type);
+  return changeType(hv, frame, wanted);
 }
 
 /** Drops a type reference; the last one of a page table gives the table up. */
@@ -61,8 +74,9 @@ export function putPageType(hv: Hypervisor, frame: number): void {
   }
   const type = frames.type.get(frame);
   if (isPageTable(type)) {
-    frames.flags.set(frame, frames.flags.get(frame) & ~FrameFlag.validated);
+    frames.clearFlag(mfn(frame), FrameFlag.validated);
     demote(hv, frame, type);
+    frames.clearFlag(mfn(frame), FrameFlag.paeXenL2);
     if (hv.ruleSet.flushAfterDemotion) hv.flushDue = true;
   }
   frames.typeCount.set(frame, 0);
@@ -70,12 +84,12 @@ export function putPageType(hv: Hypervisor, frame: number): void {
 }
 
 /** getPage and getPageType: as getPageType, with no reference kept on failure. */
-export function getPageAndType(hv: Hypervisor, frame: number, owner: number, type: number): number {
+export function getPageAndType(hv: Hypervisor, frame: number, owner: number, wanted: number): number {
   if (!getPage(hv, frame, owner)) {
     hv.typeFailure = TypeFailure.owner;
     return EINVAL;
   }
-  const rc = getPageType(hv, frame, type);
+  const rc = getPageType(hv, frame, wanted);
   if (rc !== 0) putPage(hv, frame);
   return rc;
 }
@@ -87,18 +101,19 @@ export function putPageAndType(hv: Hypervisor, frame: number): void {
 
 export const isPageTable = (type: number): boolean => type >= PageType.l1 && type <= PageType.l4;
 
-function changeType(hv: Hypervisor, frame: number, type: number): number {
+function changeType(hv: Hypervisor, frame: number, wanted: number): number {
   const frames = hv.frames;
+  const type = wanted & TYPE_MASK;
   const owner = hv.machine.domain(frames.owner.get(frame) as DomainId);
   if (owner !== undefined) hv.tlb.flushForTypeChange(owner, frame);
   frames.type.set(frame, type);
   frames.typeCount.set(frame, 1);
-  const flags = frames.flags.get(frame);
   if (!isPageTable(type) && type !== PageType.segDesc) {
-    frames.flags.set(frame, flags | FrameFlag.validated);
+    frames.setFlag(mfn(frame), FrameFlag.validated);
     return 0;
   }
-  frames.flags.set(frame, flags & ~FrameFlag.validated);
+  frames.clearFlag(mfn(frame), FrameFlag.validated);
+  if (wanted === TOP_L2) frames.setFlag(mfn(frame), FrameFlag.paeXenL2);
   return validate(hv, frame, type);
 }
 
@@ -111,6 +126,7 @@ function validate(hv: Hypervisor, frame: number, type: number): number {
     return 0;
   }
   frames.typeCount.set(frame, 0);
+  frames.clearFlag(mfn(frame), FrameFlag.paeXenL2);
   if (!hv.promotionKeptType) frames.type.set(frame, PageType.none);
   hv.tlb.stampFrame(frame);
   hv.typeFailure = TypeFailure.promotion;

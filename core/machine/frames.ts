@@ -3,6 +3,7 @@
  * may change what is the hypervisor's business. Facts 3.1 and 3.2.
  */
 
+import type { LevelRow, XenSlots } from '../abi/index.ts';
 import { Column } from '../state/column.ts';
 import type { Store } from '../state/store.ts';
 import type { DomainId, Mfn } from '../units.ts';
@@ -87,3 +88,9 @@ export class FrameTable {
     this.flags.set(frame, this.flags.get(frame) & ~flag);
   }
 }
+
+/** Xen's slots of a table of this level; null when it has none. For PAE they are in the marked L2 alone. */
+export const xenSlotsOf = (frames: FrameTable, table: Mfn, row: LevelRow): XenSlots | null =>
+  row.xenSlots === null || (row.xenSlots.ofTopL2 && !frames.hasFlag(table, FrameFlag.paeXenL2))
+    ? null
+    : row.xenSlots;

@@ -25,6 +25,12 @@ const FIRST_MIB_FRAMES = 0x100;
 /** An M2P entry that names no page: all ones (facts 1.3). */
 export const INVALID_M2P = 0xffff_ffff;
 
+/** The words of an entry; a 2-level entry has only `lo`. */
+export interface TableEntry {
+  readonly lo: number;
+  readonly hi: number;
+}
+
 export class Machine {
   readonly store: Store;
   readonly abi: Abi;
@@ -36,10 +42,10 @@ export class Machine {
   readonly m2pBase: Mfn;
   readonly m2pFrames: number;
   /**
-   * What Xen writes into the slot of a guest root that shows the M2P: the words of the entry. On x86_64 it names an
-   * L3 table of Xen's; on the 2-level ABI it is a superpage itself.
+   * What Xen writes into its slots of guest tables to show the M2P. On x86_64 it is one entry, which names an L3 table
+   * of Xen's; on the 32-bit ABIs, whose slots of Xen's are superpages themselves, as many as the M2P has.
    */
-  readonly m2pRootEntry: { readonly lo: number; readonly hi: number };
+  readonly m2pEntries: readonly TableEntry[];
   /** An empty table of Xen's, for the private slots of guest roots. */
   readonly xenPrivateTable: Mfn;
   readonly firstHeapFrame: Mfn;
@@ -65,7 +71,7 @@ export class Machine {
       throw new Error(`machine: ${maxPage} frames leave no memory beside the M2P`);
     this.memory.patternOnes(this.m2pBase, this.m2pFrames);
     for (let i = 0; i < this.m2pFrames; i++) this.giveToXen(mfn(this.m2pBase + i));
-    this.m2pRootEntry = this.mapM2p(superRow, superpages, superFrames, middleTables);
+    this.m2pEntries = this.mapM2p(superRow, superpages, superFrames, middleTables);
   }
 
   /** The fewest frames a machine of this ABI can have, with room for `heapFrames` of domains' memory. */
@@ -139,17 +145,23 @@ export class Machine {
     this.frames.typeCount.set(frame, 1);
   }
 
-  /** Builds the tables that show the M2P and returns the entry for the root's slot. */
+  /** Builds the tables that show the M2P and returns the entries for Xen's slots. */
   private mapM2p(
     row: LevelRow,
     superpages: number,
     superFrames: number,
     tables: readonly Mfn[],
-  ): { lo: number; hi: number } {
+  ): TableEntry[] {
     const leafFlags = P | US | A | D | PSE;
     const tableFlags = P | RW | US | A | D;
-    if (row.level === this.abi.rootLevel)
-      return { lo: entryLo(this.m2pBase, leafFlags), hi: entryHi(this.m2pBase, 0) };
+    const entry = (frame: Mfn, flags: number): TableEntry => ({
+      lo: entryLo(frame, flags),
+      hi: entryHi(frame, 0),
+    });
+    if (row.xenSlots !== null)
+      return Array.from({ length: superpages }, (_, i) =>
+        entry(mfn(this.m2pBase + i * superFrames), leafFlags),
+      );
     const [top, ...leaves] = tables;
     if (top === undefined) throw new Error('machine.mapM2p: no table for the window');
     for (let i = 0; i < superpages; i++) {
@@ -158,7 +170,7 @@ export class Machine {
       this.writeEntry(leaf, i % row.slots, mfn(this.m2pBase + i * superFrames), leafFlags);
     }
     leaves.forEach((leaf, slot) => this.writeEntry(top, slot, leaf, tableFlags));
-    return { lo: entryLo(top, tableFlags), hi: entryHi(top, 0) };
+    return [entry(top, tableFlags)];
   }
 
   private writeEntry(table: Mfn, slot: number, frame: Mfn, flags: number): void {
@@ -178,5 +190,5 @@ function superpageRow(abi: Abi): LevelRow {
 /** Tables between the root's slot and the superpages: one top table and as many leaves as the superpages fill. */
 function middleTableCount(abi: Abi, superpages: number): number {
   const row = superpageRow(abi);
-  return row.level === abi.rootLevel ? 0 : 1 + Math.ceil(superpages / row.slots);
+  return row.xenSlots !== null ? 0 : 1 + Math.ceil(superpages / row.slots);
 }

@@ -219,6 +219,7 @@ export class Mmu {
   /** Sets A in every entry of the walk and D in the one that maps the page, where the processor would. */
   private markUsed(record: WalkRecord, written: boolean): void {
     for (let index = this.abi.levels.length - 1; index >= record.level - 1; index--) {
+      if (this.abi.levels[index]?.hasRights !== true) continue;
       const lo = record.los[index] as number;
       const wanted = lo | A | (written && index === record.level - 1 ? D : 0);
       if (wanted === lo) continue;

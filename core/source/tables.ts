@@ -2,6 +2,7 @@
 
 import type { Abi, LevelRow } from '../abi/index.ts';
 import type { Domain } from '../machine/domain.ts';
+import { xenSlotsOf } from '../machine/frames.ts';
 import type { Machine } from '../machine/machine.ts';
 import { PSE, describeFlags, entryFrame, isPresent, joinPte } from '../pte.ts';
 import {
@@ -149,7 +150,7 @@ function entryRow(
   const present = isPresent(lo);
   const superpage = present && row.superpages && (lo & PSE) !== 0;
   const target = entryFrame(lo, hi);
-  const { xenSlots } = row;
+  const xenSlots = xenSlotsOf(machine.frames, frame, row);
   return {
     slot,
     pte: formatHex(joinPte(lo, hi)),

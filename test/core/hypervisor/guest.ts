@@ -4,8 +4,9 @@
  */
 
 import { expect } from 'vitest';
-import { ABIS, type Abi, type LevelRow } from '../../../core/abi/index.ts';
+import type { Abi, AbiName, LevelRow } from '../../../core/abi/index.ts';
 import { DEFAULT_OPTIONS, Hypervisor } from '../../../core/hypervisor/hypervisor.ts';
+import { RULE_SETS } from '../../../core/hypervisor/rule-sets.ts';
 import { audit } from '../../../core/hypervisor/audit.ts';
 import type { DomainSpec, GuestImage, HypervisorOptions } from '../../../core/hypervisor/types.ts';
 import type { Domain } from '../../../core/machine/domain.ts';
@@ -25,8 +26,17 @@ const SCRATCH_PAGE = 18;
 
 export const IMAGE: GuestImage = { size: IMAGE_PAGES * PAGE_SIZE, segments: [], entry: 0x10 };
 
+/** Every ABI under every hypervisor that runs it. */
+export const CONFIGURATIONS = [
+  { abi: 'x86_64', xen: '4.17' },
+  { abi: 'x86_32p', xen: '4.17' },
+  { abi: 'x86_64', xen: '3.0.4' },
+  { abi: 'x86_32p', xen: '3.0.4' },
+  { abi: 'x86_32', xen: '3.0.4' },
+] as const;
+
 export interface GuestOptions extends Partial<HypervisorOptions> {
-  readonly abi?: 'x86_64' | 'x86_32';
+  readonly abi?: AbiName;
   readonly spec?: Partial<DomainSpec>;
   readonly heapFrames?: number;
   /** A hypervisor that already runs, to build a second domain on. */
@@ -78,11 +88,11 @@ export class Guest {
     return row;
   }
 
-  /** Slots of the root that belong to Xen. */
-  get xenSlots(): { readonly from: number; readonly to: number } {
-    const slots = this.row(this.abi.rootLevel).xenSlots;
-    if (slots === null) throw new Error('the root has no Xen slots');
-    return slots;
+  /** The table that holds Xen's slots (the root, or for PAE the L2 of its last slot), and which they are. */
+  get xenSlots(): { readonly table: Mfn; readonly from: number; readonly to: number } {
+    const row = this.abi.levels.find((each) => each.xenSlots !== null);
+    if (row?.xenSlots == null) throw new Error('the ABI has no Xen slots');
+    return { table: this.place(this.abi.xenHole.from, row.level).table, ...row.xenSlots };
   }
 
   /** The next mapped page that the builder did not use: a PFN. */
@@ -222,6 +232,30 @@ export class Guest {
     return { table, slot: slotOf(row, lowWord(va), highWord(va)) };
   }
 
+  /** Copies a table into a fresh page, without Xen's slots, and makes that read-only; its frame. */
+  copyTable(table: Mfn, change: (slot: number, entry: bigint) => bigint = (_, entry) => entry): Mfn {
+    const page = this.fresh();
+    const closed = this.xenSlots;
+    for (let slot = 0; slot < 4096 / this.abi.entryBytes; slot++) {
+      const isClosed = table === closed.table && slot >= closed.from && slot <= closed.to;
+      const entry = isClosed ? 0n : change(slot, this.readEntry(table, slot));
+      const at = this.kva(page) + BigInt(slot * this.abi.entryBytes);
+      if (entry !== 0n) this.mustStore(at, this.abi.entryBytes, entry);
+    }
+    expect(this.makeReadOnly(page)).toBe(0);
+    return this.p2m(page);
+  }
+
+  /** A root with the entries of the present one, made and read-only but not yet in use; for PAE with an own top L2. */
+  copyRoot(): Mfn {
+    const { topL2Slot } = this.abi;
+    if (topL2Slot === null) return this.copyTable(this.root);
+    const topL2 = this.copyTable(this.xenSlots.table);
+    return this.copyTable(this.root, (slot, entry) =>
+      slot === topL2Slot ? this.entry(topL2, this.row(this.abi.rootLevel).builderFlags) : entry,
+    );
+  }
+
   /** An address whose L1 table is missing while its L2 table is there, beyond the boot mapping. */
   get unmapped(): bigint {
     return this.layout.mappedEnd;
@@ -245,10 +279,10 @@ export const TABLE_FLAGS = P | RW | US | A | D;
 export const DATA_FLAGS = P | RW | US | A | D;
 
 export function newHypervisor(options: GuestOptions = {}): Hypervisor {
-  const abi = ABIS[options.abi ?? 'x86_64'];
-  if (abi === undefined) throw new Error('no such ABI');
+  const xen = options.xen ?? (options.abi === 'x86_32' ? '3.0.4' : '4.17');
+  const abi = RULE_SETS[xen].abis[options.abi ?? 'x86_64'];
+  if (abi === undefined) throw new Error(`Xen ${xen} runs no such guests`);
   const machine = new Machine(new Store(), abi, Machine.framesFor(abi, options.heapFrames ?? 10000));
-  const xen = options.xen ?? (abi.name === 'x86_32' ? '3.0.4' : '4.17');
   return new Hypervisor(machine, {
     ...DEFAULT_OPTIONS,
     xen,

@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DOMID } from '../../../core/units.ts';
-import { Guest, GuestFault } from './guest.ts';
+import { CONFIGURATIONS, Guest, GuestFault } from './guest.ts';
 
 const PAGES = 8;
 /** The guest has taken its own working memory away. */
@@ -175,11 +175,7 @@ function fingerprint(guest: Guest): string {
   ].join('|');
 }
 
-describe.each([
-  { abi: 'x86_64', xen: '4.17' },
-  { abi: 'x86_32', xen: '3.0.4' },
-  { abi: 'x86_64', xen: '3.0.4' },
-] as const)('random hypercalls on $abi under Xen $xen', ({ abi, xen }) => {
+describe.each(CONFIGURATIONS)('random hypercalls on $abi under Xen $xen', ({ abi, xen }) => {
   it('keep the counts sound, can be undone and done again', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 10, maxLength: 60 }), (steps) => {

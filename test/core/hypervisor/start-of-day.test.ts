@@ -3,7 +3,7 @@ import { audit } from '../../../core/hypervisor/audit.ts';
 import { R } from '../../../core/machine/registers.ts';
 import { Guest } from './guest.ts';
 
-describe.each(['x86_64', 'x86_32'] as const)('start of day on %s', (abi) => {
+describe.each(['x86_64', 'x86_32p', 'x86_32'] as const)('start of day on %s', (abi) => {
   const guest = new Guest({ abi });
   const { layout } = guest;
   const part = (name: string) => layout.parts.find((each) => each.name === name);

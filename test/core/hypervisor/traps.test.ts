@@ -8,7 +8,7 @@ import { Guest } from './guest.ts';
 const PAGE_FAULT = 14;
 const HANDLER = 0x4000n;
 
-describe.each(['x86_64', 'x86_32'] as const)('traps on %s', (abi) => {
+describe.each(['x86_64', 'x86_32p', 'x86_32'] as const)('traps on %s', (abi) => {
   let guest: Guest;
   const word = () => guest.abi.wordBytes;
 

@@ -10,8 +10,7 @@ import { Store } from '../../../core/state/store.ts';
 import { type Mfn, domainId, mfn } from '../../../core/units.ts';
 import { entryWord, slotOf } from '../../../core/walk.ts';
 
-for (const abi of [ABIS.x86_64, ABIS.x86_32]) {
-  if (abi === undefined) throw new Error('an ABI row is missing');
+for (const abi of Object.values(ABIS)) {
   describe(`the MMU of ${abi.name}`, () => {
     let machine: Machine;
     let vcpu: Vcpu;
@@ -120,16 +119,24 @@ for (const abi of [ABIS.x86_64, ABIS.x86_32]) {
       expect(vcpu.mmu.tlbEntries()).toHaveLength(0);
     });
 
-    it('shows the M2P through the root entry that Xen writes, read-only', () => {
-      const row = abi.levels[abi.levels.length - 1];
-      if (row?.xenSlots == null) throw new Error('the root has Xen slots');
-      const root = vcpu.kernelRoot as Mfn;
-      const word = entryWord(abi, row.xenSlots.from);
-      machine.memory.writeWord(root, word, machine.m2pRootEntry.lo);
-      if (abi.entryBytes === 8) machine.memory.writeWord(root, word + 1, machine.m2pRootEntry.hi);
-      machine.setM2p(mfn(0x123), 0x77, 0);
+    it('shows the M2P through the entry that Xen writes, read-only', () => {
       const at = abi.m2pWindow.start + BigInt(0x123 * abi.wordBytes);
       const [atLo, atHi] = vaWords(at);
+      let table = vcpu.kernelRoot as Mfn;
+      for (const row of [...abi.levels].reverse()) {
+        if (row.xenSlots !== null) {
+          const [entry] = machine.m2pEntries;
+          if (entry === undefined) throw new Error('the machine has no entry for the M2P');
+          const word = entryWord(abi, row.xenSlots.from);
+          machine.memory.writeWord(table, word, entry.lo);
+          if (abi.entryBytes === 8) machine.memory.writeWord(table, word + 1, entry.hi);
+          break;
+        }
+        const next = mfn(nextFrame++);
+        setEntry(table, slotOf(row, atLo, atHi), next, P | RW | US);
+        table = next;
+      }
+      machine.setM2p(mfn(0x123), 0x77, 0);
       expect(vcpu.mmu.load(atLo, atHi, abi.wordBytes)).toBe(true);
       expect(vcpu.mmu.lo).toBe(0x77);
       expect(vcpu.mmu.store(atLo, atHi, 4, 0, 0)).toBe(false);
