@@ -139,6 +139,13 @@ describe('evaluate', () => {
     expect(await editor.evaluate('sum')).toBe('20');
   });
 
+  it('gives the clipboard what the watch shows, and changes nothing for it', async () => {
+    const editor = await standsAt('store');
+    expect(await editor.evaluate('corner', 'clipboard')).toBe('{x = 3, y = 4}');
+    await editor.evaluate('sum = 7', 'clipboard').catch(() => undefined);
+    expect(await editor.evaluate('sum')).toBe('20');
+  });
+
   it('carries out what is typed in the debug console', async () => {
     const editor = await standsAt('store');
     expect(await editor.evaluate('sum = 7', 'repl')).toBe('7');
