@@ -157,9 +157,9 @@ export class Mmu {
   }
 
   private root(): Mfn | null {
-    const root = this.control[
-      this.control[Control.userMode] === 0 ? Control.kernelRoot : Control.userRoot
-    ] as number;
+    // Only an ABI whose kernel shares ring 3 with user code has a second root; else the one root serves both modes.
+    const isUserRoot = this.abi.kernelInRing3 && this.control[Control.userMode] !== 0;
+    const root = this.control[isUserRoot ? Control.userRoot : Control.kernelRoot] as number;
     return root === NO_ROOT ? null : mfn(root >>> 0);
   }
 
