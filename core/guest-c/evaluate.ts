@@ -12,12 +12,15 @@ import { addressInto, placeOf } from './compile-places.ts';
 import type { ExpressionResult } from './front.ts';
 import { type Location, type Program, SCRATCH_INSTRUCTIONS } from './program.ts';
 import type { Expression, Scope, VariableSymbol } from './tree.ts';
+import type { CType } from './types.ts';
 import { lowWord } from '../units.ts';
 
 /** An expression ready to run on the scratch page. */
 export interface ScratchCode {
   /** Where the result is when it has run: registers of the scratch window with a value or an address, or nothing. */
   readonly result: 'value' | 'address' | 'nothing';
+  /** The value's type; an array that the expression names has not become a pointer. */
+  readonly type: CType;
   readonly register: number;
   /** String literals: bytes to be stored at offsets from the scratch window's frame pointer before it runs. */
   readonly literals: readonly { readonly offset: number; readonly symbol: VariableSymbol }[];
@@ -59,6 +62,7 @@ export function compileScratch(
     return { offset, symbol };
   });
   const entry = emitter.emit(Op.enter, 0, 0, 0);
+  const type = namedArray(context, parsed.expression) ?? parsed.expression.type;
   const result = emitResult(context, parsed.expression);
   emitter.emit(Op.halt, RESULT);
   if (emitter.count > SCRATCH_INSTRUCTIONS)
@@ -70,6 +74,7 @@ export function compileScratch(
   program.code.set(code, program.scratchBase * WORDS_PER_INSTRUCTION);
   return {
     result,
+    type,
     register: RESULT,
     literals,
     frameBytes: context.frameBytes,
@@ -91,7 +96,19 @@ function emitResult(context: FunctionContext, expression: Expression): ScratchCo
     }
   }
   valueInto(context, expression, RESULT);
-  return expression.type.kind === 'record' ? 'address' : 'value';
+  const isObject = expression.type.kind === 'record' || namedArray(context, expression) !== null;
+  return isObject ? 'address' : 'value';
+}
+
+/** The type of an array that stands in the expression as itself: the checker has made it its address. */
+function namedArray(context: FunctionContext, expression: Expression): CType | null {
+  if (expression.kind !== 'address' || expression.type.kind !== 'pointer') return null;
+  const { type } = expression.of;
+  const { to } = expression.type;
+  if (type.kind !== 'array' || type.length === null) return null;
+  const isAddressOfWhole =
+    to.kind === 'array' && to.length === type.length && context.bytesOf(to) === context.bytesOf(type);
+  return isAddressOfWhole ? null : type;
 }
 
 /** Jumps and calls are to instructions of the whole program; fixups name objects and functions of the script. */

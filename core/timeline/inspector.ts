@@ -149,7 +149,7 @@ export class Inspector {
     try {
       const trouble = this.storeLiterals(vm, code) ?? this.runScratch(detail);
       if (trouble !== null) return problem(trouble);
-      return { kind: 'value', value: this.result(vm, code, expression.type, text.trim()) };
+      return { kind: 'value', value: this.result(vm, code, text.trim()) };
     } finally {
       for (const [i, word] of registers.entries()) vm.vcpu.registers.set(i, word);
       vm.endScratch(work);
@@ -205,7 +205,8 @@ export class Inspector {
     return null;
   }
 
-  private result(vm: Vm, code: ScratchCode, type: CType, text: string): TypedValue {
+  private result(vm: Vm, code: ScratchCode, text: string): TypedValue {
+    const { type } = code;
     const context = this.valueContext(vm);
     const at = vm.base + code.register;
     const lo = vm.windows[at] ?? 0;
