@@ -1,8 +1,10 @@
 /**
  * The debug adapter: takes messages of the Debug Adapter Protocol and answers every request, with a body or with one
- * sentence. It knows no stream: VS Code runs it inline, `stream.ts` connects it to standard input or a socket.
+ * sentence. Numbering and the wire format are the library's: VS Code runs the adapter inline, `stream.ts` connects it to
+ * standard input or a socket.
  */
 
+import { ProtocolServer } from '@vscode/debugadapter/lib/protocol.js';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { InlineAdapter } from '../protocol.ts';
 import { RequestArguments, RequestError, isRecord } from './arguments.ts';
@@ -21,21 +23,18 @@ const NOT_NOW: { readonly [kind in LifeKind]: string } = {
   disconnected: 'the session is over',
 };
 
-export class DebugAdapter implements InlineAdapter {
-  private readonly listeners: Set<(message: object) => void>;
+export class DebugAdapter extends ProtocolServer implements InlineAdapter {
   private readonly context: Context;
-  private sequence: number;
   private afterResponse: (() => void)[];
 
   constructor() {
-    this.listeners = new Set();
-    this.sequence = 1;
+    super();
     this.afterResponse = [];
     this.context = {
       traits: DEFAULT_TRAITS,
       life: { kind: 'new' },
       sendEvent: (event, body) => {
-        this.sendEvent(event, body);
+        this.tell(event, body);
       },
       afterResponse: (action) => {
         this.afterResponse.push(action);
@@ -43,28 +42,24 @@ export class DebugAdapter implements InlineAdapter {
     };
   }
 
-  readonly onDidSendMessage = (listener: (message: object) => void): { dispose(): void } => {
-    this.listeners.add(listener);
-    return { dispose: () => this.listeners.delete(listener) };
-  };
-
-  handleMessage(message: object): void {
+  override handleMessage(message: object): void {
     if (!isRecord(message) || message['type'] !== 'request' || typeof message['command'] !== 'string') {
-      this.sendEvent('output', {
-        category: 'stderr',
-        output: 'A message that is no request of the Debug Adapter Protocol was ignored.\n',
-      });
+      this.complain('A message that is no request of the Debug Adapter Protocol was ignored.');
       return;
     }
     const seq = typeof message['seq'] === 'number' ? message['seq'] : 0;
     void this.answer(seq, message['command'], new RequestArguments(message['arguments']));
   }
 
+  /** Tells the user, outside any response, one sentence about something that cannot be answered. */
+  complain(sentence: string): void {
+    this.tell('output', { category: 'stderr', output: `${sentence}\n` });
+  }
+
   /** Ends the session; a guest that runs stops running. */
-  dispose(): void {
+  override dispose(): void {
     if ('debuggee' in this.context.life) this.context.life.debuggee.abandon();
     this.context.life = { kind: 'disconnected' };
-    this.listeners.clear();
   }
 
   private async answer(seq: number, command: string, args: RequestArguments): Promise<void> {
@@ -96,16 +91,11 @@ export class DebugAdapter implements InlineAdapter {
     command: string,
     answer: Pick<DebugProtocol.Response, 'success' | 'message' | 'body'>,
   ): void {
-    this.send({ type: 'response', request_seq: seq, command, ...answer });
+    this.sendResponse({ seq: 0, type: 'response', request_seq: seq, command, ...answer });
   }
 
-  private sendEvent<K extends keyof EventBodies>(event: K, body: EventBodies[K]): void {
-    this.send({ type: 'event', event, ...(body === undefined ? {} : { body }) });
-  }
-
-  private send(message: object): void {
-    const numbered = { seq: this.sequence++, ...message };
-    for (const listener of this.listeners) listener(numbered);
+  private tell<K extends keyof EventBodies>(event: K, body: EventBodies[K]): void {
+    this.sendEvent({ seq: 0, type: 'event', event, ...(body === undefined ? {} : { body }) });
   }
 }
 

@@ -2,41 +2,27 @@
 
 import { type AddressInfo, createServer } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import type { InlineAdapter } from '../protocol.ts';
-import { MessageReader, encodeMessage } from './framing.ts';
+import type { DebugAdapter } from './debug-adapter.ts';
 
 /** Serves one client until its stream ends; resolves then. */
-export function serveStreams(adapter: InlineAdapter, input: Readable, output: Writable): Promise<void> {
+export function serveStreams(adapter: DebugAdapter, input: Readable, output: Writable): Promise<void> {
   return new Promise((resolve) => {
-    const write = (message: object) => {
-      if (output.writable) output.write(encodeMessage(message));
-    };
-    const subscription = adapter.onDidSendMessage(write);
-    const reader = new MessageReader(
-      (message) => {
-        adapter.handleMessage(isObject(message) ? message : { notAnObject: message });
-      },
-      (problem) => {
-        write({
-          seq: 0,
-          type: 'event',
-          event: 'output',
-          body: { category: 'stderr', output: `${problem}\n` },
-        });
-      },
-    );
+    let over = false;
     const finish = () => {
-      subscription.dispose();
+      if (over) return;
+      over = true;
       adapter.dispose();
       resolve();
     };
-    input.on('data', (bytes: Buffer) => {
-      reader.push(bytes);
-    });
     input.once('end', finish);
     // A client that vanishes breaks the stream; that is an end like any other.
     input.once('error', finish);
     output.once('error', finish);
+    adapter.on('error', () => {
+      if (!over && output.writable)
+        adapter.complain('Bytes that are no message of the Debug Adapter Protocol were skipped.');
+    });
+    adapter.start(input, output);
   });
 }
 
@@ -46,7 +32,7 @@ export function serveStreams(adapter: InlineAdapter, input: Readable, output: Wr
  */
 export function listen(
   port: number,
-  makeAdapter: () => InlineAdapter,
+  makeAdapter: () => DebugAdapter,
 ): Promise<{ readonly port: number; readonly close: () => void } | { readonly error: string }> {
   return new Promise((resolve) => {
     const server = createServer((socket) => {
@@ -66,5 +52,3 @@ export function listen(
     });
   });
 }
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

@@ -5,6 +5,7 @@
  * read the same answers. Files are named by the paths that the caller gave; lines and columns count from 1.
  */
 import type { VirtualAddress } from '../units.ts';
+import type { Session } from './session.ts';
 
 export type AbiName = 'x86_64' | 'x86_32p' | 'x86_32';
 
@@ -61,7 +62,7 @@ export interface SessionConfig {
 export type SessionCreation =
   | {
       readonly kind: 'session';
-      readonly session: import('./session.ts').Session;
+      readonly session: Session;
       readonly problems: readonly SessionProblem[];
     }
   /** The script is wrong; every error at its place. */

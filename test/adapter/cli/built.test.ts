@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeMessage, MessageReader } from '../../../adapter/dap/framing.ts';
+import { StreamMessageReader } from 'vscode-languageserver/node';
 
 const run = promisify(execFile);
 const dist = mkdtempSync(join(tmpdir(), 'xenscope-dist-'));
@@ -26,20 +26,17 @@ afterAll(() => {
 async function converse(input: Writable, output: Readable, requests: readonly object[], wanted: string) {
   const received: { readonly type: string; readonly event?: string; readonly command?: string }[] = [];
   await new Promise<void>((resolve, reject) => {
-    const reader = new MessageReader(
-      (message) => {
-        const told = message as (typeof received)[number];
-        received.push(told);
-        if (told.event === wanted || told.command === wanted) resolve();
-      },
-      (problem) => {
-        reject(new Error(problem));
-      },
-    );
-    output.on('data', (bytes: Buffer) => {
-      reader.push(bytes);
+    const reader = new StreamMessageReader(output);
+    reader.onError(reject);
+    reader.listen((message) => {
+      const told = message as object as (typeof received)[number];
+      received.push(told);
+      if (told.event === wanted || told.command === wanted) resolve();
     });
-    for (const request of requests) input.write(encodeMessage(request));
+    for (const request of requests) {
+      const json = JSON.stringify(request);
+      input.write(`Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`);
+    }
   });
   return received;
 }
