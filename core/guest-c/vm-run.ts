@@ -9,7 +9,8 @@
 
 import { Op, Slot, WINDOW_MAGIC } from './bytecode.ts';
 import { Division, INT_MIN, divide64, division, mulHigh } from './vm-arithmetic.ts';
-import { Exit, type Vm, VECTOR_DIVIDE, VECTOR_INVALID_OPCODE, EVERY_STATEMENT } from './vm.ts';
+import { EVERY_STATEMENT, Exit, VECTOR_DIVIDE, VECTOR_INVALID_OPCODE } from './vm-exit.ts';
+import type { Vm } from './vm.ts';
 
 const CALL_REGISTER = Op.callr;
 

@@ -19,41 +19,9 @@ import {
   STACK_BYTES,
   functionAt,
 } from './program.ts';
+import { Exit, VECTOR_GENERAL_PROTECTION, VECTOR_INVALID_OPCODE } from './vm-exit.ts';
 import { runLoop } from './vm-run.ts';
 import { buildTrapRegisters, loadTrapRegisters } from './vm-traps.ts';
-
-export const VECTOR_DIVIDE = 0;
-export const VECTOR_INVALID_OPCODE = 6;
-const VECTOR_GENERAL_PROTECTION = 13;
-
-/** `stepBase` that stops at each statement of the script. */
-export const EVERY_STATEMENT = 0x7fff_ffff;
-
-/** Why the processor left its loop. Those from `trapReturn` on are dealt with in this file, all of it or a first part. */
-export const Exit = {
-  /** Before a statement that the step condition wants. */
-  statement: 0,
-  breakpoint: 1,
-  /** The statements granted are used up. */
-  budget: 2,
-  /** At a hypercall, not yet made. */
-  hypercall: 3,
-  /** `trapVector` tells which trap; for a page fault `mmu.fault` holds the rest. */
-  fault: 4,
-  /** The entry function returned, or the script called exit; `status`. */
-  halted: 5,
-  exited: 6,
-  /** More register windows than the model holds. */
-  windows: 7,
-  /** The iret hypercall of a trap stub is due; the registers have been made those that it wants. */
-  trapReturn: 8,
-  oddReturn: 9,
-  wild: 10,
-  touch: 11,
-  trapEnter: 12,
-  start: 13,
-} as const;
-export type Exit = (typeof Exit)[keyof typeof Exit];
 
 /** An activation, innermost first in `frames()`. */
 export interface Activation {

@@ -5,7 +5,8 @@
 
 import { TRAP_HANDLERS, TRAP_STUB_INSTRUCTIONS, TRAP_VECTORS } from '../guest-c/compile-stubs.ts';
 import { functionAt } from '../guest-c/program.ts';
-import { EVERY_STATEMENT, Exit, type Vm } from '../guest-c/vm.ts';
+import { EVERY_STATEMENT, Exit, VECTOR_GENERAL_PROTECTION } from '../guest-c/vm-exit.ts';
+import type { Vm } from '../guest-c/vm.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { hypercallName } from '../hypervisor/hypercalls.ts';
 import type { DeliveredTrap } from '../hypervisor/types.ts';
@@ -35,7 +36,6 @@ const SCHED_OP = 29;
 const SCHED_OP_COMPAT = 6;
 const SCHEDOP_YIELD = 0;
 const IRET = 23;
-const VECTOR_GENERAL_PROTECTION = 13;
 const FAULT_USER = 4;
 /** What `exited` says of several guests is the worst of them. */
 const SEVERITY: readonly ExitInfo['kind'][] = ['finished', 'failed', 'limit', 'crashed', 'internal'];

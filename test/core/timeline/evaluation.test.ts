@@ -48,6 +48,12 @@ function text(session: Session, expression: string, frame = top(session)): strin
   return result.kind === 'value' ? result.value.text : result.message;
 }
 
+/** What a value opens to; a missing one fails the test. */
+function opened(session: Session, value: NamedValue | undefined): readonly NamedValue[] {
+  if (value === undefined) throw new Error('no such value');
+  return session.children(value.value);
+}
+
 const shown = (values: readonly NamedValue[]): Record<string, string> =>
   Object.fromEntries(values.map(({ name, value }) => [name, value.text]));
 
@@ -71,7 +77,7 @@ describe.each(['x86_64', 'x86_32'])('on %s', (abi) => {
     const frame = top(session);
     const node = session.locals(frame).find(({ name }) => name === 'n');
     expect(node?.value.type).toBe('struct node');
-    const members = session.children(node!.value);
+    const members = opened(session, node);
     expect(members.map(({ name, evaluateName }) => [name, evaluateName])).toEqual([
       ['key', 'n.key'],
       ['next', 'n.next'],
@@ -79,14 +85,14 @@ describe.each(['x86_64', 'x86_32'])('on %s', (abi) => {
       ['rest', 'n.rest'],
     ]);
     expect(members[1]?.value.text).toMatch(/^0x[0-9a-f]+ <list\+\d+>$/);
-    expect(shown(session.children(members[1]!.value))).toMatchObject({ key: '3', next: 'NULL' });
+    expect(shown(opened(session, members[1]))).toMatchObject({ key: '3', next: 'NULL' });
     const list = session.evaluate('list', frame, { sideEffects: 'none' });
     if (list.kind !== 'value') throw new Error(list.message);
     expect(list.value.indexedChildren).toBe(3);
     const [, second] = session.children(list.value, { start: 0, count: 2 });
     expect(second?.evaluateName).toBe('list[1]');
     const [first] = session.children(list.value);
-    expect(shown(session.children(first!.value))).toMatchObject({ key: '1', flags: '5', rest: '-2' });
+    expect(shown(opened(session, first))).toMatchObject({ key: '1', flags: '5', rest: '-2' });
   });
 
   test('expressions see the variables of their frame and run functions of the script', () => {
