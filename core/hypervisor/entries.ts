@@ -31,6 +31,10 @@ const UPPER_RULES: readonly { readonly flags: RuleId; readonly owner: RuleId; re
   { flags: 'l4e.flags', owner: 'l4e.child-owner', type: 'l4e.child-type' },
 ];
 
+/** Not even the hardware domain may map what lies past the processor's physical addresses (40 bits), or the APIC. */
+const PHYSICAL_FRAMES = 2 ** 28;
+const LOCAL_APIC_FRAME = 0xfee00;
+
 /** The flag word that Xen stores instead of the guest's, low part; see `adjustedHi`. */
 export function adjustedLo(hv: Hypervisor, level: number, lo: number, hi: number): number {
   if ((lo & P) === 0) return lo;
@@ -38,6 +42,17 @@ export function adjustedLo(hv: Hypervisor, level: number, lo: number, hi: number
   if (!hv.abi.marksKernelEntries) return lo;
   if ((lo & US) === 0 || (hi & GUEST_KERNEL_HI) !== 0) return lo | US;
   return lo | G;
+}
+
+/**
+ * The low word of an L1 entry that was accepted, as Xen stores it: frames that are no RAM are mapped uncached where
+ * they would be cached (WB, WT and WP become UC).
+ */
+export function acceptedLo(hv: Hypervisor, lo: number, hi: number): number {
+  if (hv.machine.isRam(frameOf(lo, hi)) || !hv.ruleSet.mmioIsUncached) return lo;
+  const attributes = lo & (PWT | PCD | PAT);
+  const isCached = attributes === 0 || attributes === PWT || attributes === (PWT | PAT);
+  return isCached ? (lo & ~PAT) | PWT | PCD : lo;
 }
 
 export function adjustedHi(hv: Hypervisor, level: number, lo: number, hi: number): number {
@@ -163,6 +178,7 @@ export function modL1Entry(
     if (!sameReferences) {
       const rc = getPageFromL1e(hv, newLo, newHi, mapper, pageOwner);
       if (rc !== 0) return rc;
+      newLo = acceptedLo(hv, newLo, newHi);
     }
     if (preserveAD) newLo |= oldLo & (A | D);
     memory.writeSlotWord(slot, word, newLo);
@@ -237,5 +253,6 @@ function mapMmio(hv: Hypervisor, lo: number, hi: number, frame: Mfn, mapper: Dom
   const facts = { level: 1, entryLo: lo, entryHi: hi, frame };
   if ((lo & ~0xfff) === ~0xfff && (hi & hv.abi.frameMaskHi) === hv.abi.frameMaskHi)
     return refuse(hv, 'l1e.invalid-frame', facts);
-  return mapper.role === 'hardware' ? 0 : refuse(hv, 'l1e.mmio', facts);
+  const hasRight = mapper.role === 'hardware' && frame < PHYSICAL_FRAMES && frame !== LOCAL_APIC_FRAME;
+  return hasRight ? 0 : refuse(hv, 'l1e.mmio', facts);
 }

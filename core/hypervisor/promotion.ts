@@ -11,6 +11,7 @@ import { type DomainId, type Mfn, WORDS_PER_PAGE, mfn } from '../units.ts';
 import { validateDescriptors } from './descriptors.ts';
 import {
   adjustedHi,
+  acceptedLo,
   adjustedLo,
   getPageFromL1e,
   getPageFromUpper,
@@ -73,7 +74,8 @@ function takeEntry(hv: Hypervisor, domain: Domain, table: Mfn, row: LevelRow, sl
       ? getPageFromL1e(hv, lo, hi, domain, domain.id)
       : getPageFromUpper(hv, level, lo, hi, table, slot);
   if (rc !== 0) return rc;
-  memory.writeWord(table, word, adjustedLo(hv, level, lo, hi));
+  const accepted = level === 1 ? acceptedLo(hv, lo, hi) : lo;
+  memory.writeWord(table, word, adjustedLo(hv, level, accepted, hi));
   if (wide) memory.writeWord(table, word + 1, adjustedHi(hv, level, lo, hi));
   return 0;
 }

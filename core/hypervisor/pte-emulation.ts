@@ -9,7 +9,7 @@ import { FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE } from '../machine/mmu.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import { P } from '../pte.ts';
 import type { Mfn } from '../units.ts';
-import { adjustedHi, adjustedLo, getPageFromL1e, putPageFromL1e } from './entries.ts';
+import { acceptedLo, adjustedHi, adjustedLo, getPageFromL1e, putPageFromL1e } from './entries.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
 
@@ -55,7 +55,7 @@ function storeEntry(hv: Hypervisor, vcpu: Vcpu, table: Mfn): boolean {
     hv.caller = vcpu.domain.id;
     hv.requestIndex = -1;
     if (getPageFromL1e(hv, lo, hi, vcpu.domain, vcpu.domain.id) !== 0) return false;
-    [lo, hi] = [adjustedLo(hv, 1, lo, hi), adjustedHi(hv, 1, lo, hi)];
+    [lo, hi] = [acceptedLo(hv, adjustedLo(hv, 1, lo, hi), hi), adjustedHi(hv, 1, lo, hi)];
   }
   hv.memory.writeWord(table, word, lo);
   if (entryBytes === 8) hv.memory.writeWord(table, word + 1, hi);

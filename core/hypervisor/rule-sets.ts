@@ -66,6 +66,8 @@ export interface RuleSet {
   readonly setsRootAccessed: boolean;
   /** Pages shared with Xen may be mapped write-back only (facts 2.4). */
   readonly xenPagesAreWriteBack: boolean;
+  /** Cached mappings of frames that are no RAM are made uncached (facts 2.4). */
+  readonly mmioIsUncached: boolean;
   /** Failed promotion of L2 to L4 at a later slot leaves the type bits (tc 0), or clears them (facts 3.9). */
   readonly failedPromotionKeepsType: boolean;
 }
@@ -101,6 +103,7 @@ const modern: RuleSet = {
   features: 0x2_20e0,
   setsRootAccessed: true,
   xenPagesAreWriteBack: true,
+  mmioIsUncached: true,
   failedPromotionKeepsType: true,
 };
 
@@ -133,6 +136,7 @@ const old: RuleSet = {
   features: 0,
   setsRootAccessed: false,
   xenPagesAreWriteBack: false,
+  mmioIsUncached: false,
   failedPromotionKeepsType: false,
 };
 

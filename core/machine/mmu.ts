@@ -194,15 +194,16 @@ export class Mmu {
     const root = this.root();
     if (root === null) return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code);
     const record = this.record;
-    if (walk(this.memory, abi, root, vaLo, vaHi, record) !== 'page')
-      return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code);
+    const end = walk(this.memory, abi, root, vaLo, vaHi, record);
+    this.markTables(record);
+    if (end !== 'page') return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code);
     const userMode = this.control[Control.userMode] !== 0;
     const allowed =
       (record.user || !(userMode || abi.kernelInRing3)) &&
       (kind !== 'write' || record.writable) &&
       (kind !== 'exec' || record.executable);
     if (!allowed) return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code | FAULT_PRESENT);
-    this.markUsed(record, kind === 'write');
+    this.markLeaf(record, kind === 'write');
     this.fill(record, vaLo, vaHi, kind === 'write');
     return record.frame;
   }
@@ -216,17 +217,22 @@ export class Mmu {
     return null;
   }
 
-  /** Sets A in every entry of the walk and D in the one that maps the page, where the processor would. */
-  private markUsed(record: WalkRecord, written: boolean): void {
-    for (let index = this.abi.levels.length - 1; index >= record.level - 1; index--) {
-      if (this.abi.levels[index]?.hasRights !== true) continue;
-      const lo = record.los[index] as number;
-      const wanted = lo | A | (written && index === record.level - 1 ? D : 0);
-      if (wanted === lo) continue;
-      record.los[index] = wanted;
-      const word = entryWord(this.abi, record.slots[index] as number);
-      this.memory.writeWord(record.tables[index] as Mfn, word, wanted);
-    }
+  /** Sets A in the entries that led to another table, also when the walk then ends in a fault. */
+  private markTables(record: WalkRecord): void {
+    for (let index = this.abi.levels.length - 1; index >= record.level; index--) this.mark(record, index, A);
+  }
+
+  /** Sets A, and D after a store, in the entry that maps the page. */
+  private markLeaf(record: WalkRecord, written: boolean): void {
+    this.mark(record, record.level - 1, written ? A | D : A);
+  }
+
+  private mark(record: WalkRecord, index: number, bits: number): void {
+    const lo = record.los[index] as number;
+    if (this.abi.levels[index]?.hasRights !== true || (lo & bits) === bits) return;
+    record.los[index] = lo | bits;
+    const word = entryWord(this.abi, record.slots[index] as number);
+    this.memory.writeWord(record.tables[index] as Mfn, word, lo | bits);
   }
 
   /** A write right enters the TLB only with D set, so that the first store after a load sets D too. */
