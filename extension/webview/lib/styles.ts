@@ -199,6 +199,10 @@ export const viewStyles = css`
     text-overflow: ellipsis;
     white-space: nowrap;
   }
+  .status a {
+    color: var(--vscode-textLink-foreground);
+    cursor: pointer;
+  }
   .status.error {
     color: var(--vscode-errorForeground);
     white-space: normal;

@@ -102,12 +102,18 @@ export abstract class View extends LitElement {
       this.machine = undefined;
       return;
     }
-    if (before.kind === 'session' && before.session !== moment.session) this.forget();
+    if (before.kind === 'session' && before.session !== moment.session) {
+      this.forget();
+      this.machine = undefined;
+    }
     const { signal } = this.requests;
     await this.attempt(async () => {
-      const machine = await this.host.request('xenscope/machine', {}, signal);
-      this.machine = machine;
-      await this.refresh(signal, machine);
+      const asked = this.host
+        .request('xenscope/machine', {}, signal)
+        .then((machine) => (this.machine = machine));
+      // What a machine is made of stays: only the first stop has to wait for it.
+      const machine = this.machine ?? (await asked);
+      await Promise.all([asked, this.refresh(signal, machine)]);
       this.changed();
     });
   }
@@ -124,6 +130,18 @@ export function domainOf(machine: MachineSummary, chosen: number | null): Domain
   return machine.domains.find(({ domain }) => domain === chosen) ?? machine.domains[0];
 }
 
+/** How many rows of a view have changed, as a switch that shows only those. */
+export function changedCount(
+  found: { readonly rows: readonly object[]; readonly next: number | null } | undefined,
+  onlyChanged: boolean,
+  toggle: () => void,
+): unknown {
+  if (!found || found.rows.length === 0) return '';
+  const number = `${found.rows.length}${found.next === null ? '' : ' or more'}`;
+  const hint = onlyChanged ? 'Show the others too' : 'Show only these';
+  return html`; ${link(`${number} changed`, hint, toggle)}`;
+}
+
 /** A choice of domain, only where there is one to make. */
 export function domainSelect(
   machine: MachineSummary,
@@ -132,7 +150,7 @@ export function domainSelect(
 ): TemplateResult | undefined {
   if (machine.domains.length < 2) return undefined;
   const change = (event: Event) => choose(Number((event.target as HTMLSelectElement).value));
-  return html`<vscode-single-select label="Domain" @change=${change}>
+  return html`<vscode-single-select .label=${'Domain'} @change=${change}>
     ${machine.domains.map(
       ({ domain, name }) =>
         html`<vscode-option value=${domain} ?selected=${domain === domainOf(machine, chosen)?.domain}
@@ -145,6 +163,8 @@ export function domainSelect(
 /** A box that takes an address or a frame; Enter goes there. */
 export function goBox(options: {
   readonly label: string;
+  /** What the empty box says, where there is no room for the label. */
+  readonly placeholder?: string;
   readonly hint: string;
   go(text: string): void;
 }): TemplateResult {
@@ -154,9 +174,9 @@ export function goBox(options: {
     if (text !== '') options.go(text);
   };
   return html`<vscode-textfield
-    label=${options.label}
+    .label=${options.label}
     title=${options.hint}
-    placeholder=${options.label}
+    placeholder=${options.placeholder ?? options.label}
     @keydown=${onKey}
     ><vscode-icon slot="content-before" name="search" aria-hidden="true"></vscode-icon
   ></vscode-textfield>`;

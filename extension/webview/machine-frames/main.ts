@@ -11,7 +11,7 @@ import { count, counted, frame, parseFrame } from '../lib/format.ts';
 import type { Grid, GridView } from '../lib/grid.ts';
 import { rowContext } from '../lib/row-context.ts';
 import { CursorRows, cursorLimit, IndexedRows } from '../lib/rows.ts';
-import { goBox, link, View } from '../lib/view.ts';
+import { changedCount, goBox, link, View } from '../lib/view.ts';
 
 type Filter = NonNullable<CustomRequests['xenscope/frames'][0]['filter']>;
 type Owner = 'all' | 'free' | number;
@@ -48,6 +48,8 @@ class MachineFramesView extends View {
   private saved = this.host.load<Saved>({ owner: 'first', type: 'any', changed: false, pinned: false });
   private rows: IndexedRows<FrameRow> | CursorRows<FrameRow> | undefined;
   private readonly differences = new Differences<FrameRow>(({ mfn }) => mfn);
+  /** The frames that the last step changed, as many as one answer holds. */
+  private changedFrames: CustomRequests['xenscope/frames'][1] | undefined;
   private active = -1;
   private readonly listener = {
     changed: () => this.changed(),
@@ -127,18 +129,20 @@ class MachineFramesView extends View {
     activate: (row) => this.openMemory(row),
   };
 
-  protected override async refresh(_signal: AbortSignal, machine: MachineSummary): Promise<void> {
+  protected override async refresh(signal: AbortSignal, machine: MachineSummary): Promise<void> {
     this.differences.next(this.moment);
     if (this.rows) this.rows.refresh();
     else this.search(machine);
     this.host.title(`${count(machine.maxPage)} frames`);
-    return Promise.resolve();
+    const filter = { changed: true };
+    this.changedFrames = await this.host.request('xenscope/frames', { from: 0, count: 1024, filter }, signal);
   }
 
   protected override forget(): void {
     this.differences.forget();
     this.rows?.dispose();
     this.rows = undefined;
+    this.changedFrames = undefined;
     this.active = -1;
   }
 
@@ -163,13 +167,13 @@ class MachineFramesView extends View {
       { value: 'free', name: 'free' },
     ];
     return html`<div class="toolbar">
-        <vscode-single-select label="Owner" @change=${choose('owner')}>
+        <vscode-single-select .label=${'Owner'} @change=${choose('owner')}>
           ${owners.map(
             ({ value, name }) =>
               html`<vscode-option value=${value} ?selected=${value === owner}>${name}</vscode-option>`,
           )}
         </vscode-single-select>
-        <vscode-single-select label="Type" @change=${choose('type')}>
+        <vscode-single-select .label=${'Type'} @change=${choose('type')}>
           <vscode-option value="any" ?selected=${this.saved.type === 'any'}>all types</vscode-option>
           ${types.map(
             ({ type, name }) =>
@@ -182,6 +186,7 @@ class MachineFramesView extends View {
         <vscode-checkbox ?checked=${this.saved.pinned} @change=${check('pinned')}>Pinned</vscode-checkbox>
         ${goBox({
           label: 'Go to MFN',
+          placeholder: 'MFN',
           hint: 'A machine frame number in hexadecimal',
           go: (text) => this.goToFrame(text),
         })}
@@ -196,7 +201,11 @@ class MachineFramesView extends View {
           @active=${(event: CustomEvent<number>) => (this.active = event.detail)}
         ></xs-grid>`
       }
-      ${this.renderStatus(this.summary())}`;
+      ${this.renderStatus(
+        html`${this.summary()}${changedCount(this.changedFrames, this.saved.changed, () =>
+          this.remember({ changed: !this.saved.changed }),
+        )}`,
+      )}`;
   }
 
   /** The type, with what is out of the ordinary: pinned, or in use without having been validated. */

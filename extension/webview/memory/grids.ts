@@ -39,10 +39,15 @@ export function byteGrid(owner: ByteGridOwner): GridView<ByteRow> {
   };
 }
 
+/** Upper bounds, to leave out the text where it would be cut: a digit of the usual size, and all gaps of a row. */
+const digitPixels = 7.3;
+const gapPixels = 48;
+
 function byteColumns(owner: ByteGridOwner): readonly Column<ByteRow>[] {
   const size = owner.wordBytes();
   const words = rowBytes / size;
   const addressWidth = rowAddress({ space: owner.space(), address: 0n }, owner.digits()).length + 1;
+  const bytesWidth = words * (3 * size - 1) + 2 * (words - 1) + 1;
   return [
     {
       id: 'address',
@@ -56,13 +61,14 @@ function byteColumns(owner: ByteGridOwner): readonly Column<ByteRow>[] {
       id: 'bytes',
       title: 'Bytes',
       hint: 'Sixteen bytes; Left and Right choose a word, Enter follows it',
-      width: `${words * (3 * size - 1) + 2 * (words - 1) + 1}ch`,
+      width: `${bytesWidth}ch`,
       cell: (row) => renderWords(row, owner),
     },
     {
       id: 'text',
       title: 'Text',
       hint: 'The same bytes as ASCII',
+      from: (addressWidth + bytesWidth + rowBytes) * digitPixels + gapPixels,
       width: 'minmax(0, 1fr)',
       cell: ({ bytes }) => html`<span class="quiet">${bytes ? [...bytes].map(ascii).join('') : ''}</span>`,
     },

@@ -146,13 +146,13 @@ class MemoryView extends View {
         @click=${() => this.move('forward')}
       ></vscode-toolbar-button>
       <vscode-textfield
-        label="Address"
+        .label=${'Address'}
         title="va:0x400000, pfn:0x12, mfn:0x1a3+0x8, a symbol, or an expression; Enter goes there"
         placeholder="va:, pfn: or mfn: address, or an expression"
         .value=${history.current?.text ?? ''}
         @keydown=${onKey}
       ></vscode-textfield>
-      <vscode-single-select label="Show as" @change=${choose}>
+      <vscode-single-select .label=${'Show as'} @change=${choose}>
         <vscode-option value="bytes" ?selected=${as === 'bytes'}>bytes</vscode-option>
         <vscode-option value="entries" ?selected=${as === 'entries'}>entries</vscode-option>
       </vscode-single-select>

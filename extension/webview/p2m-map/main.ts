@@ -11,7 +11,7 @@ import { count, counted, frame, parseFrame } from '../lib/format.ts';
 import type { Grid, GridView } from '../lib/grid.ts';
 import { rowContext } from '../lib/row-context.ts';
 import { CursorRows, cursorLimit, IndexedRows } from '../lib/rows.ts';
-import { domainOf, domainSelect, goBox, known, link, View } from '../lib/view.ts';
+import { changedCount, domainOf, domainSelect, goBox, known, link, View } from '../lib/view.ts';
 
 type Filter = NonNullable<CustomRequests['xenscope/p2m'][0]['filter']>;
 
@@ -34,6 +34,8 @@ class P2mMapView extends View {
   private saved = this.host.load<Saved>({ domain: null, state: 'any', changed: false });
   private rows: IndexedRows<P2mRow> | CursorRows<P2mRow> | undefined;
   private readonly differences = new Differences<P2mRow>(({ pfn }) => pfn);
+  /** The entries that the last step changed, as many as one answer holds. */
+  private changedEntries: { readonly rows: readonly P2mRow[]; readonly next: number | null } | undefined;
   private active = -1;
   private readonly listener = {
     changed: () => this.changed(),
@@ -103,18 +105,26 @@ class P2mMapView extends View {
     activate: ({ pfn }) => this.host.show({ kind: 'memory', text: `pfn:0x${pfn.toString(16)}`, as: 'bytes' }),
   };
 
-  protected override refresh(_signal: AbortSignal, machine: MachineSummary): Promise<void> {
+  protected override async refresh(signal: AbortSignal, machine: MachineSummary): Promise<void> {
     this.differences.next(this.moment);
     if (this.rows) this.rows.refresh();
     else this.search(machine);
     this.host.title(domainOf(machine, this.saved.domain)?.name ?? '');
-    return Promise.resolve();
+    const { domain } = this.saved;
+    this.changedEntries = known(
+      await this.host.request(
+        'xenscope/p2m',
+        { ...(domain === null ? {} : { domain }), from: 0, count: 1024, filter: { changed: true } },
+        signal,
+      ),
+    );
   }
 
   protected override forget(): void {
     this.differences.forget();
     this.rows?.dispose();
     this.rows = undefined;
+    this.changedEntries = undefined;
     this.active = -1;
   }
 
@@ -131,7 +141,7 @@ class P2mMapView extends View {
       this.remember({ changed: (event.target as HTMLInputElement).checked });
     return html`<div class="toolbar">
         ${domainSelect(machine, this.saved.domain, (domain) => this.remember({ domain }))}
-        <vscode-single-select label="State" @change=${chooseState}>
+        <vscode-single-select .label=${'State'} @change=${chooseState}>
           <vscode-option value="any" ?selected=${this.saved.state === 'any'}>all entries</vscode-option>
           ${Object.entries(states).map(
             ([state, { name }]) =>
@@ -143,6 +153,7 @@ class P2mMapView extends View {
         <vscode-checkbox ?checked=${this.saved.changed} @change=${checkChanged}>Changed</vscode-checkbox>
         ${goBox({
           label: 'Go to PFN',
+          placeholder: 'PFN',
           hint: "A frame number of the guest's, in hexadecimal",
           go: (text) => this.goToFrame(text, machine),
         })}
@@ -157,7 +168,11 @@ class P2mMapView extends View {
           @active=${(event: CustomEvent<number>) => (this.active = event.detail)}
         ></xs-grid>`
       }
-      ${this.renderStatus(this.summary(machine))}`;
+      ${this.renderStatus(
+        html`${this.summary(machine)}${changedCount(this.changedEntries, this.saved.changed, () =>
+          this.remember({ changed: !this.saved.changed }),
+        )}`,
+      )}`;
   }
 
   private renderMfn(row: P2mRow): unknown {

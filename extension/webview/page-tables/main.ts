@@ -70,8 +70,11 @@ class PageTablesView extends View {
         id: 'flags',
         title: 'Flags',
         hint: 'P present, RW writable, US user, A accessed, D dirty, NX no execute',
-        width: 'minmax(11ch, 17ch)',
-        cell: ({ entry }) => html`<span class=${entry.changed ? 'was' : ''}>${flagSlots(entry.flags)}</span>`,
+        width: 'minmax(11ch, 24ch)',
+        cell: ({ entry }) =>
+          html`<span class=${entry.changed ? 'was' : ''} title=${entry.flags}
+            >${flagSlots(entry.flags)}</span
+          >`,
       },
     ],
     look: ({ depth, open, entry, level }) => ({
@@ -147,7 +150,7 @@ class PageTablesView extends View {
 
   private newTree(opened: readonly string[]): TableTree {
     const tree = new TableTree();
-    for (const path of opened) tree.opened.add(path);
+    for (const path of opened) tree.chosen.add(path);
     return tree;
   }
 
@@ -167,7 +170,7 @@ class PageTablesView extends View {
   private toggle(row: TreeRow): void {
     void this.attempt(async () => {
       await this.tree.toggle(row, this.loader(this.signal));
-      this.remember({ opened: [...this.tree.opened] });
+      this.remember({ opened: [...this.tree.chosen] });
       this.draw();
     });
   }
@@ -189,7 +192,7 @@ class PageTablesView extends View {
         walk.steps.map(({ slot }) => slot),
         this.loader(signal),
       );
-      this.remember({ opened: [...this.tree.opened] });
+      this.remember({ opened: [...this.tree.chosen] });
       this.draw();
       this.reveal(index);
       if (walk.fault !== null) this.failure = `${walk.va}: ${walk.fault}`;

@@ -18,70 +18,80 @@ export interface TreeRow {
   readonly open: boolean | null;
 }
 
-export type LoadTable = (where: {
+/** A table to ask for; null stands for the domain's root. */
+export interface Where {
   readonly mfn: number | null;
   readonly level: TableLevel;
   readonly base: string;
-}) => Promise<TableResult>;
+}
+
+export type LoadTable = (where: Where) => Promise<TableResult>;
 
 /** The most tables looked into for changes after a step. */
 const searchLimit = 64;
 
 export class TableTree {
-  /** Paths of the tables that the user, or a change, has opened. */
-  readonly opened = new Set<string>();
+  /** Paths of the tables that the user has opened. */
+  readonly chosen = new Set<string>();
   rows: readonly TreeRow[] = [];
   root: { readonly mfn: number; readonly level: TableLevel } | undefined;
-  private tables = new Map<string, TableResult>();
+  /** Paths opened because something below has changed at the present stop. */
+  private followed = new Set<string>();
+  private tables: ReadonlyMap<string, Known> = new Map();
 
   /**
-   * Loads the root and every open table, and when `follow` also the tables in which entries have changed.
-   * Returns the path of the first changed entry.
+   * Loads the root, every open table and, when `follow`, the tables that may hold changed entries. Returns the path of
+   * the changed entry that is worth showing, if there is one.
    */
   async load(
     levels: TableLevel,
     load: LoadTable,
     { follow }: { readonly follow: boolean },
   ): Promise<string | null> {
-    const tables = new Map<string, TableResult>();
-    const root = await load({ mfn: null, level: levels, base: '0x0' });
-    tables.set('', root);
+    const before = this.tables;
+    const fetch = this.askAgain(load);
+    const tables = new Map<string, Known>();
     const changed: string[] = [];
     let budget = follow ? searchLimit : 0;
     // A table may be reached in more than one way; it is searched once.
     const searched = new Set<number>();
+    const root = await fetch('', { mfn: null, level: levels, base: '0x0' });
     // Level by level, so that the tables of one level are asked for together.
-    for (let level: Loaded[] = [{ path: '', table: root }]; level.length > 0;) {
-      const wanted: Promise<Loaded>[] = [];
-      for (const { path: above, table } of level) {
-        for (const entry of table.rows) {
-          const path = below(above, entry);
-          if (entry.changed) changed.push(path);
+    for (let level: Known[] = [root]; level.length > 0;) {
+      const wanted: Promise<Known>[] = [];
+      for (const known of level) {
+        tables.set(known.path, known);
+        for (const entry of known.table.rows) {
+          const path = below(known.path, entry);
+          if (entry.changed && isTelling(entry, before.get(known.path))) changed.push(path);
           if (!hasTable(entry)) continue;
           const search = budget > 0 && !entry.xen && !searched.has(entry.mfn);
-          if (!this.opened.has(path) && !search) continue;
+          if (!this.isOpen(path) && !search) continue;
           searched.add(entry.mfn);
           budget--;
-          wanted.push(loadBelow(path, entry, load));
+          wanted.push(fetch(path, whereBelow(entry)));
         }
       }
       level = await Promise.all(wanted);
-      for (const { path, table } of level) tables.set(path, table);
     }
-    if (follow) for (const path of changed) this.openAbove(path);
+    // Nothing is compared at the first stop: what the start of day has written is no step's doing.
+    const shown = follow && before.size > 0 ? changed : [];
+    this.followed = new Set(shown.flatMap(above));
     this.tables = tables;
-    this.root = { mfn: root.mfn, level: root.level };
+    this.root = { mfn: root.table.mfn, level: root.table.level };
     this.flatten();
-    return deepest(changed);
+    return deepest(shown);
   }
 
   /** Opens or closes the table of a row. */
   async toggle(row: TreeRow, load: LoadTable): Promise<void> {
-    if (this.opened.delete(row.path)) return this.flatten();
-    if (!hasTable(row.entry)) return;
-    const { table } = await loadBelow(row.path, row.entry, load);
-    this.tables.set(row.path, table);
-    this.opened.add(row.path);
+    const wasOpen = [this.chosen.delete(row.path), this.followed.delete(row.path)].includes(true);
+    if (!wasOpen && hasTable(row.entry)) {
+      const where = whereBelow(row.entry);
+      const known = { path: row.path, where, table: await load(where) };
+      this.tables = new Map([...this.tables, [row.path, known]]);
+      this.chosen.add(row.path);
+    }
     this.flatten();
   }
 
@@ -103,19 +113,46 @@ export class TableTree {
     return this.rows.findIndex((row) => row.path === path);
   }
 
-  private openAbove(path: string): void {
-    const slots = path.split('/');
-    for (let depth = 1; depth < slots.length; depth++) this.opened.add(slots.slice(0, depth).join('/'));
+  private isOpen(path: string): boolean {
+    return this.chosen.has(path) || this.followed.has(path);
+  }
+
+  /**
+   * Asks for all tables known so far at once, since most are still where they were, and gives a loader that waits for
+   * those answers where they fit. A step then costs one round trip, not one for each level.
+   */
+  private askAgain(load: LoadTable): (path: string, where: Where) => Promise<Known> {
+    const asked = new Map(
+      [...this.tables.values()].map(({ path, where }) => [
+        path,
+        {
+          where,
+          answer: load(where).then(
+            (table) => ({ path, where, table }),
+            (reason: Error) => reason,
+          ),
+        },
+      ]),
+    );
+    return async (path, where) => {
+      const again = asked.get(path);
+      if (!again || again.where.mfn !== where.mfn || again.where.level !== where.level) {
+        return { path, where, table: await load(where) };
+      }
+      const answer = await again.answer;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    };
   }
 
   private flatten(): void {
     const rows: TreeRow[] = [];
     const add = (path: string, depth: number) => {
-      const table = this.tables.get(path);
+      const table = this.tables.get(path)?.table;
       if (!table) return;
       for (const entry of table.rows) {
         const here = below(path, entry);
-        const open = hasTable(entry) ? this.opened.has(here) && this.tables.has(here) : null;
+        const open = hasTable(entry) ? this.isOpen(here) && this.tables.has(here) : null;
         rows.push({ path: here, depth, level: table.level, entry, open });
         if (open) add(here, depth + 1);
       }
@@ -125,9 +162,10 @@ export class TableTree {
   }
 }
 
-/** A table and where in the tree it hangs. */
-interface Loaded {
+/** A table, where in the tree it hangs, and how it was asked for. */
+interface Known {
   readonly path: string;
+  readonly where: Where;
   readonly table: TableResult;
 }
 
@@ -137,8 +175,30 @@ function hasTable(entry: TableEntryRow): entry is TableEntry {
   return entry.present && !entry.superpage && entry.childLevel > 0;
 }
 
-async function loadBelow(path: string, entry: TableEntry, load: LoadTable): Promise<Loaded> {
-  return { path, table: await load({ mfn: entry.mfn, level: entry.childLevel, base: entry.va }) };
+function whereBelow({ mfn, childLevel, va }: TableEntry): Where {
+  return { mfn, level: childLevel, base: va };
+}
+
+/**
+ * Whether a changed entry says more than that its page was used: the processor sets A and D all the time, and opening
+ * the tree for each would hide the changes that the guest makes.
+ */
+function isTelling(entry: TableEntryRow, before: Known | undefined): boolean {
+  const old = before?.table.rows.find(({ slot }) => slot === entry.slot);
+  return old === undefined || old.mfn !== entry.mfn || withoutUse(old.flags) !== withoutUse(entry.flags);
+}
+
+function withoutUse(flags: string): string {
+  return flags
+    .split(' ')
+    .filter((flag) => flag !== 'A' && flag !== 'D')
+    .join(' ');
+}
+
+/** Paths of the entries on the way to an entry. */
+function above(path: string): string[] {
+  const slots = path.split('/');
+  return slots.slice(1).map((_slot, depth) => slots.slice(0, depth + 1).join('/'));
 }
 
 function below(path: string, entry: TableEntryRow): string {
