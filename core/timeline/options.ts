@@ -3,10 +3,11 @@
  * names the attribute and what is allowed.
  */
 
-import { ABIS, type Abi } from '../abi/index.ts';
+import { type Abi, ABIS, type AbiName } from '../abi/index.ts';
 import { Machine } from '../machine/machine.ts';
 import type { DomainRole } from '../machine/domain.ts';
 import type { MemoryLayout } from '../hypervisor/types.ts';
+import { RULE_SETS } from '../hypervisor/rule-sets.ts';
 import type { XenVersion } from '../hypervisor/rules.ts';
 import { DATA_MODELS, type DataModel } from '../guest-c/types.ts';
 import { PAGE_SIZE } from '../units.ts';
@@ -39,6 +40,9 @@ export interface AttributeError {
   readonly attribute: string;
   readonly message: string;
 }
+
+/** The first that runs an ABI's guests is its default. */
+const XEN_VERSIONS: readonly XenVersion[] = ['4.17', '3.0.4'];
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -80,8 +84,10 @@ class WrongAttribute extends Error {
 export function readOptions(config: SessionConfig): RunOptions | AttributeError {
   try {
     if (config.programs.length === 0) throw new WrongAttribute('program', 'name at least one guest script.');
-    const abi = readAbi(config.abi);
-    const xen = readXen(config.xen, abi);
+    const name = readAbi(config.abi);
+    const xen = readXen(config.xen, name);
+    const abi = RULE_SETS[xen].abis[name];
+    if (abi === undefined) throw new Error(`options: Xen ${xen} has no guests of ${name}`);
     const mostMachine = Math.min(MOST_MACHINE, abi.maxMachineFrames * PAGE_SIZE);
     const memoryBytes = readSize('memory', config.memory, {
       least: LEAST_MEMORY,
@@ -105,16 +111,15 @@ export function readOptions(config: SessionConfig): RunOptions | AttributeError 
   }
 }
 
-function readAbi(name = 'x86_64'): Abi {
-  if (name === 'x86_32p')
-    throw new WrongAttribute('abi', 'x86_32p is not available yet; use x86_64 or x86_32.');
-  const abi = Object.values(ABIS).find((row) => row.name === name);
-  if (abi === undefined) throw new WrongAttribute('abi', `${quoted(name)} is unknown; use x86_64 or x86_32.`);
-  return abi;
+function readAbi(given = 'x86_64'): AbiName {
+  const abi = Object.values(ABIS).find(({ name }) => name === given);
+  if (abi === undefined)
+    throw new WrongAttribute('abi', `${quoted(given)} is unknown; use x86_64, x86_32p or x86_32.`);
+  return abi.name;
 }
 
-function readXen(version: string | undefined, abi: Abi): XenVersion {
-  const allowed: readonly XenVersion[] = abi.wordBytes === 8 ? ['4.17', '3.0.4'] : ['3.0.4'];
+function readXen(version: string | undefined, abi: AbiName): XenVersion {
+  const allowed = XEN_VERSIONS.filter((xen) => RULE_SETS[xen].abis[abi] !== undefined);
   if (version === undefined) return allowed[0] ?? '3.0.4';
   const found = allowed.find((one) => one === version);
   if (found !== undefined) return found;

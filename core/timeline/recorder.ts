@@ -6,6 +6,9 @@ import type { Refusal } from '../hypervisor/types.ts';
 import { type DomainId, joinWords } from '../units.ts';
 import type { FaultRecord, HypercallRecord, JsonObject, RefusalRecord, SourcePlace } from './types.ts';
 
+/** Records kept of each kind, so that a long run does not fill the host's memory; refused calls are kept beyond it. */
+const MAX_RECORDS = 200_000;
+
 export class Recorder {
   readonly hypercalls: HypercallRecord[] = [];
   readonly faults: FaultRecord[] = [];
@@ -14,6 +17,8 @@ export class Recorder {
   readonly consoleCalls: number[] = [];
   private readonly partial = new Map<DomainId, string>();
   private readonly severalDomains: boolean;
+  private hypercallsMade = 0;
+  private faultsMade = 0;
 
   constructor(domains: number) {
     this.severalDomains = domains > 1;
@@ -33,7 +38,7 @@ export class Recorder {
     readonly checks: readonly string[];
   }): HypercallRecord {
     const record: HypercallRecord = {
-      seq: this.hypercalls.length + 1,
+      seq: ++this.hypercallsMade,
       domain: made.domain,
       vcpu: made.vcpu,
       name: hypercallName(made.nr),
@@ -45,13 +50,15 @@ export class Recorder {
       refusal: made.refusal === null ? null : refusalRecord(made.refusal),
       checks: made.checks,
     };
-    this.hypercalls.push(record);
+    const { length } = this.hypercalls;
+    if (length < MAX_RECORDS || (record.refusal !== null && length < 2 * MAX_RECORDS))
+      this.hypercalls.push(record);
     return record;
   }
 
   fault(record: Omit<FaultRecord, 'seq'>): FaultRecord {
-    const numbered = { seq: this.faults.length + 1, ...record };
-    this.faults.push(numbered);
+    const numbered = { seq: ++this.faultsMade, ...record };
+    if (this.faults.length < MAX_RECORDS) this.faults.push(numbered);
     return numbered;
   }
 

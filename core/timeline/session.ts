@@ -49,7 +49,7 @@ const ALL_CHILDREN = { start: 0, count: Infinity };
 type Runnable = CompiledScript & { readonly program: NonNullable<CompiledScript['program']> };
 
 export class Session {
-  readonly abi: 'x86_64' | 'x86_32';
+  readonly abi: AbiName;
   readonly xen: '4.17' | '3.0.4';
   /** What the views look at. */
   readonly machine: Machine;
@@ -76,7 +76,7 @@ export class Session {
 
   private constructor(config: SessionConfig, options: RunOptions, scripts: readonly Runnable[]) {
     this.config = config;
-    this.abi = options.abi.wordBytes === 8 ? 'x86_64' : 'x86_32';
+    this.abi = options.abi.name;
     this.xen = options.xen;
     const store = config.journal === false ? new Store(0) : new Store();
     this.machine = new Machine(store, options.abi, options.machineFrames);
