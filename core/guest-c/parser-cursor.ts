@@ -4,7 +4,7 @@
  */
 import type { Checker } from './checker.ts';
 import type { SourceRange } from './tree.ts';
-import { Token, TokenKind, rangeBetween } from './lexer.ts';
+import { type Token, TokenKind, rangeBetween } from './lexer.ts';
 
 /** Thrown after a syntax error has been reported. Never leaves the parser. */
 export class Panic extends Error {

@@ -2,27 +2,13 @@
  * Statements (C11 6.8) and the declarations that stand among them.
  */
 import type { BlockStatement, CaseLabel, Expression, SourceRange, Statement } from './tree.ts';
-import type { Declarator, Specifiers } from './parser-types.ts';
-import type { Designator, ParsedInitialiser, ParsedItem } from './checker-initialisers.ts';
 import type { CType, IntegerType } from './types.ts';
 import { Panic } from './parser-cursor.ts';
-import { Token, TokenKind } from './lexer.ts';
-import { TypeParser } from './parser-types.ts';
+import { type Token, TokenKind } from './lexer.ts';
+import { ASM_WORDS, DeclarationParser } from './parser-declarations.ts';
 import { VOID, isScalar, typeName, wrapToType } from './types.ts';
-import { buildInitialiser } from './checker-initialisers.ts';
-import {
-  checkComplete,
-  declareFileVariable,
-  declareFunction,
-  declareLocal,
-  declareTypedef,
-  defineStatic,
-} from './checker-declarations.ts';
-import { convertAssigned, promote, valueOf } from './checker-conversions.ts';
-import { isError, operandRange } from './checker.ts';
-import { staticInitialiser } from './checker-statics.ts';
-
-const ASM_WORDS: ReadonlySet<string> = new Set(['asm', '__asm', '__asm__']);
+import { convertAssigned, promote } from './checker-conversions.ts';
+import { isError } from './checker.ts';
 
 /** Instructions without an effect on the model: an asm of these is a barrier. */
 const BARRIER_INSTRUCTIONS: ReadonlySet<string> = new Set([
@@ -37,7 +23,7 @@ const BARRIER_INSTRUCTIONS: ReadonlySet<string> = new Set([
   'sfence',
 ]);
 
-export abstract class StatementParser extends TypeParser {
+export abstract class StatementParser extends DeclarationParser {
   protected block(): BlockStatement {
     const open = this.token;
     this.expect('{', 'before the statements');
@@ -426,179 +412,6 @@ export abstract class StatementParser extends TypeParser {
       expression: { kind: 'builtin', name: 'barrier', args: [], type: VOID, range },
       range,
     };
-  }
-
-  // ---- declarations in blocks ------------------------------------------------------------------------------------
-
-  private declaration(body: Statement[]): void {
-    if (this.is('_Static_assert')) {
-      this.staticAssert();
-      return;
-    }
-    const startIndex = this.at;
-    const first = this.token;
-    const specifiers = this.is('__auto_type') ? null : this.specifiers();
-    if (specifiers === null) {
-      this.autoType(body);
-      return;
-    }
-    if (this.semicolonForgotten() || this.accept(';')) return;
-    for (let start = first; ; start = this.token) {
-      const declarator = this.declarator(specifiers.type);
-      if (declarator.type.kind === 'function' && (this.is('{') || declarator.oldStyle)) {
-        const name = declarator.name;
-        const text = `The function '${name?.text ?? ''}' begins inside another one. A '}' is missing before it.`;
-        this.checker.error('syntax', (name ?? this.token).range, text);
-        throw new Panic(startIndex);
-      }
-      this.localDeclarator(specifiers, declarator, start, body);
-      if (!this.accept(',')) break;
-    }
-    this.expectSoft(';', 'after the declaration');
-  }
-
-  private localDeclarator(
-    specifiers: Specifiers,
-    declarator: Declarator,
-    start: Token,
-    body: Statement[],
-  ): void {
-    const name = declarator.name;
-    if (name === null) return;
-    const attributes = { ...specifiers.attributes };
-    this.asmLabel();
-    this.attributes(attributes);
-    const { storage } = specifiers;
-    const { type } = declarator;
-    const range = name.range;
-    if (storage === 'typedef') {
-      declareTypedef(this.checker, name.text, type, range);
-      return;
-    }
-    if (type.kind === 'function') {
-      const { noReturn } = attributes;
-      declareFunction(this.checker, {
-        name: name.text,
-        type,
-        isStatic: storage === 'static',
-        isDefinition: false,
-        noReturn,
-        range,
-      });
-      return;
-    }
-    const hasInitialiser = this.is('=');
-    const declaration = { name: name.text, type, storage, align: attributes.align, range, hasInitialiser };
-    if (storage === 'extern') {
-      const symbol = declareFileVariable(this.checker, declaration);
-      this.checker.scope.symbols.set(name.text, symbol);
-      return;
-    }
-    const symbol = declareLocal(this.checker, declaration);
-    if (attributes.unused) this.checker.usedVariables.add(symbol);
-    const built = hasInitialiser ? this.initialiserFor(type) : null;
-    if (built !== null) symbol.type = built.type;
-    if (storage === 'static') {
-      if (built !== null) symbol.initialiser = staticInitialiser(this.checker, built.type, built.initialiser);
-      defineStatic(this.checker, symbol);
-    } else if (checkComplete(this.checker, symbol.type, symbol.name, range)) {
-      const initialiser = built?.initialiser ?? null;
-      body.push({ kind: 'declare', symbol, initialiser, range: this.rangeFrom(start) });
-    }
-  }
-
-  /** GNU `__auto_type x = value;` */
-  private autoType(body: Statement[]): void {
-    this.next();
-    const name = this.name ?? this.unexpected('a name');
-    this.next();
-    this.expect('=', "after the name of an '__auto_type' variable");
-    const value = valueOf(this.checker, this.assignment());
-    this.expectSoft(';', 'after the declaration');
-    const { range } = name;
-    const declaration = {
-      name: name.text,
-      type: value.type,
-      storage: null,
-      align: 1,
-      range,
-      hasInitialiser: true,
-    };
-    const symbol = declareLocal(this.checker, declaration);
-    const entries = [{ offset: 0, type: value.type, value }];
-    body.push({
-      kind: 'declare',
-      symbol,
-      initialiser: { zeroFirst: false, entries },
-      range: this.rangeFrom(name),
-    });
-  }
-
-  /** `asm("name")` behind a declarator. */
-  protected asmLabel(): void {
-    if (!ASM_WORDS.has(this.token.text) || this.token.kind !== TokenKind.identifier) return;
-    const start = this.next();
-    this.skipBalanced('(', ')');
-    this.checker.error(
-      'unsupported.asm',
-      this.rangeFrom(start),
-      'A name or register given by asm is not supported. Leave it out.',
-    );
-  }
-
-  // ---- initialisers ----------------------------------------------------------------------------------------------
-
-  /** `= value` or `= { ... }` for an object of that type. */
-  protected initialiserFor(
-    type: Parameters<typeof buildInitialiser>[1],
-  ): ReturnType<typeof buildInitialiser> {
-    this.expect('=', 'before the initialiser');
-    return buildInitialiser(this.checker, type, this.initialiser());
-  }
-
-  private initialiser(): ParsedInitialiser {
-    if (this.is('{')) return this.bracedInitialiser();
-    const operand = this.assignment();
-    return { kind: 'expression', operand, range: operandRange(operand) };
-  }
-
-  protected bracedInitialiser(): ParsedInitialiser {
-    return this.nested(() => {
-      const open = this.next();
-      const items: ParsedItem[] = [];
-      while (!this.is('}')) {
-        const designators = this.designators();
-        items.push({ designators, initialiser: this.initialiser() });
-        if (!this.accept(',')) break;
-      }
-      this.expect('}', 'after the initialisers');
-      return { kind: 'list', items, range: this.rangeFrom(open) };
-    });
-  }
-
-  /** `.name[index] =`, or GNU's old `name:`. */
-  private designators(): Designator[] {
-    const found: Designator[] = [];
-    if (this.name !== null && this.peek(1).is(':')) {
-      const name = this.next();
-      this.next();
-      return [{ kind: 'member', name: name.text, range: name.range }];
-    }
-    for (;;) {
-      const start = this.token;
-      if (this.accept('.')) {
-        if (this.token.kind !== TokenKind.identifier) this.unexpected('the name of a member');
-        const name = this.next();
-        found.push({ kind: 'member', name: name.text, range: name.range });
-      } else if (this.accept('[')) {
-        const low = Number(this.constantExpression('The index') ?? 0n);
-        const high = this.accept('...') ? Number(this.constantExpression('The index') ?? 0n) : low;
-        this.expect(']', 'after the index');
-        found.push({ kind: 'index', low, high, range: this.rangeFrom(start) });
-      } else break;
-    }
-    if (found.length > 0 && !this.accept('=') && !this.is('{')) this.expect('=', 'after the designator');
-    return found;
   }
 }
 

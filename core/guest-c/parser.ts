@@ -2,12 +2,13 @@
  * The file level (C11 6.9): declarations and function definitions, and what is checked when a function is complete.
  */
 import type { BlockStatement, Expression, FunctionSymbol, VariableSymbol } from './tree.ts';
-import type { Declarator, ParsedParameter, Specifiers } from './parser-types.ts';
+import type { Declarator, ParsedParameter } from './parser-declarators.ts';
+import type { Specifiers } from './parser-specifiers.ts';
 import type { FunctionState } from './checker.ts';
 import type { CType, FunctionType } from './types.ts';
 import { Panic } from './parser-cursor.ts';
 import { StatementParser } from './parser-statements.ts';
-import { Token, TokenKind } from './lexer.ts';
+import { type Token, TokenKind } from './lexer.ts';
 import {
   checkComplete,
   declareFileVariable,
