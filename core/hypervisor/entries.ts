@@ -5,7 +5,7 @@
 
 import { FrameFlag, PageType } from '../machine/frames.ts';
 import { A, D, G, GUEST_KERNEL_HI, P, PAT, PCD, PWT, RW, US, entryFrame as frameOf } from '../pte.ts';
-import { type Mfn } from '../units.ts';
+import { DOMID, type DomainId, type Mfn } from '../units.ts';
 import type { Domain } from '../machine/domain.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { getLinearPageTable, putLinearPageTable } from './linear.ts';
@@ -73,7 +73,7 @@ export function getPageFromL1e(
   if (hasBadL1Flags(hv, lo, hi, mapper))
     return refuse(hv, 'l1e.flags', { level: 1, entryLo: lo, entryHi: hi });
   const frame = frameOf(lo, hi);
-  if (!hv.machine.isRam(frame)) return mapMmio(hv, lo, hi, frame, mapper);
+  if (!hv.machine.isRam(frame)) return mapMmio(hv, lo, hi, frame, mapper, pageOwner);
   if (!getPage(hv, frame, pageOwner))
     return refuse(hv, 'l1e.owner', { level: 1, entryLo: lo, entryHi: hi, frame });
   if ((lo & RW) !== 0) {
@@ -249,10 +249,20 @@ const hasBadL1Flags = (hv: Hypervisor, lo: number, hi: number, mapper: Domain): 
     : ((lo & hv.masks.badL1Lo) | (hi & hv.masks.badL1Hi)) !== 0;
 
 /** A frame that is no RAM needs I/O rights and takes no references. */
-function mapMmio(hv: Hypervisor, lo: number, hi: number, frame: Mfn, mapper: Domain): number {
+function mapMmio(
+  hv: Hypervisor,
+  lo: number,
+  hi: number,
+  frame: Mfn,
+  mapper: Domain,
+  pageOwner: number,
+): number {
   const facts = { level: 1, entryLo: lo, entryHi: hi, frame };
   if ((lo & ~0xfff) === ~0xfff && (hi & hv.abi.frameMaskHi) === hv.abi.frameMaskHi)
     return refuse(hv, 'l1e.invalid-frame', facts);
-  const hasRight = mapper.role === 'hardware' && frame < PHYSICAL_FRAMES && frame !== LOCAL_APIC_FRAME;
+  // The owner that the request names needs the right, too; DOMID_IO stands for the caller.
+  const owner = pageOwner === DOMID.IO ? mapper : hv.machine.domain(pageOwner as DomainId);
+  const haveRights = mapper.role === 'hardware' && owner?.role === 'hardware';
+  const hasRight = haveRights && frame < PHYSICAL_FRAMES && frame !== LOCAL_APIC_FRAME;
   return hasRight ? 0 : refuse(hv, 'l1e.mmio', facts);
 }
