@@ -4,7 +4,7 @@
  */
 
 import type { PageTypeName } from '../../core/machine/frames.ts';
-import type { BootTable } from './operations.ts';
+import type { BootTable, FrameAlias } from './operations.ts';
 
 export interface AccessFault {
   readonly vector: number;
@@ -33,6 +33,10 @@ export const FREE_FRAME: FrameState = {
   allocated: false,
 };
 
+/** A frame between video memory's borders, and one past every machine's memory. */
+export const VGA_FRAME = 0xb8n;
+export const NOWHERE_FRAME = 0x3_0000_0000n;
+
 /** Pages that hypercall arguments are put into, adjacent in virtual memory. */
 export const ARGUMENT_PAGES = 4;
 
@@ -42,6 +46,7 @@ export interface GuestPort {
   /** Virtual address of the argument pages. */
   readonly argumentsVa: bigint;
   readonly bootTables: ReadonlyMap<BootTable, bigint>;
+  readonly namedFrames: ReadonlyMap<FrameAlias, bigint>;
   /** Makes a hypercall with up to five arguments and returns the signed result. */
   hypercall(number: number, args: readonly bigint[]): bigint;
   /** Loads 8 bytes as the guest's kernel. */

@@ -17,15 +17,17 @@ import type { Vcpu } from '../../core/machine/vcpu.ts';
 import { entryFrame } from '../../core/pte.ts';
 import { type Mark, Store } from '../../core/state/store.ts';
 import { type Mfn, PAGE_SIZE, highWord, joinWords, lowWord, mfn, virtualAddress } from '../../core/units.ts';
-import { WalkRecord, entryWord, walk } from '../../core/walk.ts';
+import { WalkRecord, entryWord, isCanonical, walk } from '../../core/walk.ts';
 import {
   ARGUMENT_PAGES,
+  NOWHERE_FRAME,
+  VGA_FRAME,
   FREE_FRAME,
   type AccessFault,
   type FrameState,
   type GuestPort,
 } from './guest-port.ts';
-import type { BootTable } from './operations.ts';
+import type { BootTable, FrameAlias } from './operations.ts';
 
 /** As on the machine that the oracle starts: 128 MiB, half of it the domain's. */
 const MACHINE_FRAMES = (128 << 20) / PAGE_SIZE;
@@ -43,6 +45,7 @@ export class ModelPort implements GuestPort {
   readonly nrPages: number;
   readonly argumentsVa = BigInt(ARGUMENTS_PFN * PAGE_SIZE);
   readonly bootTables: ReadonlyMap<BootTable, bigint>;
+  readonly namedFrames: ReadonlyMap<FrameAlias, bigint>;
   readonly hypervisor: Hypervisor;
   brokenRule: RuleId | null = null;
   private readonly machine: Machine;
@@ -79,6 +82,14 @@ export class ModelPort implements GuestPort {
       this.mapped(this.argumentsVa + BigInt(i * PAGE_SIZE)),
     );
     this.bootTables = this.findBootTables();
+    this.namedFrames = new Map<FrameAlias, bigint>([
+      ...this.bootTables,
+      ['shared_info', BigInt(layout.sharedInfo)],
+      ['xen.m2p', BigInt(this.machine.m2pBase)],
+      ['free', BigInt(MACHINE_FRAMES - 1)],
+      ['vga', VGA_FRAME],
+      ['nowhere', NOWHERE_FRAME],
+    ]);
     this.fresh = this.journal.mark();
   }
 
@@ -119,6 +130,7 @@ export class ModelPort implements GuestPort {
 
   /** The frame that the guest's kernel reaches at an address, and whether it may write there; null where it faults. */
   reach(va: bigint): { readonly frame: bigint; readonly writable: boolean } | null {
+    if (!isCanonical(this.machine.abi, highWord(va))) return null;
     const { end, frame, writable } = this.vcpu.mmu.probe(lowWord(va), highWord(va));
     return end === 'page' ? { frame: BigInt(frame), writable } : null;
   }

@@ -5,12 +5,19 @@
  * Each operation has one row of fields; what the fields mean is in docs/conformance.md and in `OperationRunner`.
  */
 
-/** A frame: a PFN, or one of the tables that the domain was started with. */
-export type FrameName = bigint | BootTable;
+/** A frame: a PFN, or one that has a name because its PFN differs between machines or it has none. */
+export type FrameName = bigint | FrameAlias;
 
 /** The tables of the boot mapping of the first 4 MiB; l1.1 maps the upper half. */
 export const BOOT_TABLES = ['boot.l4', 'boot.l3', 'boot.l2', 'boot.l1.0', 'boot.l1.1'] as const;
 export type BootTable = (typeof BOOT_TABLES)[number];
+/**
+ * Frames that are not ordinary pages of the domain: its shared info page, one of Xen's M2P, a free one, one of the
+ * first MiB that is no RAM, and one past the end of memory.
+ */
+export const OTHER_FRAMES = ['shared_info', 'xen.m2p', 'free', 'vga', 'nowhere'] as const;
+export type FrameAlias = BootTable | (typeof OTHER_FRAMES)[number];
+const ALIASES: readonly string[] = [...BOOT_TABLES, ...OTHER_FRAMES];
 
 export interface MmuRequest {
   readonly p: FrameName;
@@ -229,7 +236,7 @@ const READERS: { readonly [kind in FieldKind]: (value: unknown, what: string) =>
   slot: (value, what) => readBelow(value, what, 512),
   order: (value, what) => readBelow(value, what, 64),
   frame: (value, what) =>
-    BOOT_TABLES.includes(value as BootTable) ? (value as BootTable) : readNumber(value, what, 64),
+    typeof value === 'string' && ALIASES.includes(value) ? value : readNumber(value, what, 64),
   requests: (value, what) => {
     if (!Array.isArray(value))
       throw new OperationMistake(`${what} is ${show(value)}: give a list of requests`);

@@ -81,7 +81,7 @@ export class OperationRunner {
 
   /** The machine frame that a name stands for: all ones when the P2M has none. */
   frameOf(name: FrameName, raw: boolean): bigint {
-    if (typeof name === 'string') return this.port.bootTables.get(name) ?? INVALID_FRAME;
+    if (typeof name === 'string') return this.port.namedFrames.get(name) ?? INVALID_FRAME;
     if (raw) return name;
     return name < BigInt(this.port.nrPages) ? this.port.p2m(Number(name)) : INVALID_FRAME;
   }

@@ -56,7 +56,7 @@ export class FrameTwins {
     model.reset();
     this.model = model;
     for (let pfn = 0; pfn < real.nrPages; pfn++) this.atStart.set(real.p2m(pfn), model.p2m(pfn));
-    for (const [name, frame] of real.bootTables) this.atStart.set(frame, model.bootTables.get(name) ?? 0n);
+    for (const [name, frame] of real.namedFrames) this.atStart.set(frame, model.namedFrames.get(name) ?? 0n);
   }
 
   reset(): void {
@@ -107,7 +107,7 @@ export class MachinePair {
     twins.reset();
     this.modelRunner = new OperationRunner(model, () => null);
     this.realRunner = new OperationRunner(real, (frame) => twins.known(frame));
-    this.names = [...BOOT_TABLES, ...pages];
+    this.names = [...BOOT_TABLES, 'shared_info', 'free', ...pages];
   }
 
   /** The model's row of a page: what the generator looks at. */
@@ -117,6 +117,7 @@ export class MachinePair {
 
   run(operation: Operation): Step {
     if (operation.op === 'populate') return this.runPopulate(operation, operation.p, operation.order);
+    if (this.touchesNamedFrame(operation)) return { kind: 'unsafe' };
     const mark = this.model.mark();
     const model = this.onModel(operation);
     if (model === null || !this.kernelCanRun()) {
@@ -198,6 +199,14 @@ export class MachinePair {
       if (error instanceof DomainStopped || error instanceof OperationMistake) return null;
       throw error;
     }
+  }
+
+  /** A load of what each machine has of its own, or a store that would change it. */
+  private touchesNamedFrame(operation: Operation): boolean {
+    if (operation.op !== 'load' && operation.op !== 'store') return false;
+    const reached = this.model.reach(operation.va);
+    if (reached === null || (operation.op === 'store' && !reached.writable)) return false;
+    return [...this.model.namedFrames.values()].includes(reached.frame);
   }
 
   private kernelCanRun(): boolean {

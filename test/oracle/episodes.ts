@@ -10,6 +10,7 @@ import { Generator, POOL } from './generator.ts';
 import { Random } from './random.ts';
 import { provideFiles } from './real/packages.ts';
 import { MachineStopped, RealPort } from './real/real-port.ts';
+import { OracleUnavailable } from './real/unavailable.ts';
 
 export interface Failure {
   /** The operations up to and with the one that showed the difference. */
@@ -51,7 +52,14 @@ export class Oracle {
   }
 
   pair(pages: readonly bigint[]): MachinePair {
-    return new MachinePair(this.model, this.real, this.twins, pages);
+    try {
+      return new MachinePair(this.model, this.real, this.twins, pages);
+    } catch (error) {
+      // A machine that a list has stopped cannot be brought back to its start.
+      if (!(error instanceof OracleUnavailable)) throw error;
+      this.restart();
+      return new MachinePair(this.model, this.real, this.twins, pages);
+    }
   }
 
   /** Runs a list from a fresh start; null when both machines agree as far as they can be compared. */
@@ -119,12 +127,16 @@ export class Oracle {
       return pair.run(operation);
     } catch (error) {
       if (!(error instanceof MachineStopped)) return brokenModel(operation, error);
-      this.real.close();
-      this.real = new RealPort(provideFiles());
-      this.twins = new FrameTwins(this.model, this.real);
+      this.restart();
       const mismatch = { operation, what: 'machine', model: 'runs on', real: error.message };
       return { kind: 'mismatch', mismatch };
     }
+  }
+
+  private restart(): void {
+    this.real.close();
+    this.real = new RealPort(provideFiles());
+    this.twins = new FrameTwins(this.model, this.real);
   }
 
   private glanceAt(va: bigint): 'bootTable' | 'root' | 'page' | 'nothing' {

@@ -6,6 +6,7 @@
 
 import {
   BOOT_TABLES,
+  OTHER_FRAMES,
   type FrameName,
   type MmuRequest,
   type Operation,
@@ -152,6 +153,7 @@ export class Generator {
     if (level === 1) {
       const flags = this.random.pick(LEAF_FLAGS) | odd;
       if (this.random.chance(4)) return { pte: flags, to: this.random.pick(BOOT_TABLES) };
+      if (this.random.chance(4)) return { pte: flags, to: this.random.pick(OTHER_FRAMES) };
       return { pte: (this.target() << 12n) | flags };
     }
     if (this.random.chance(12)) {
@@ -167,6 +169,7 @@ export class Generator {
         pte: flags,
         to: this.random.chance(85) ? (BOOT_TABLES[5 - level] as FrameName) : this.random.pick(BOOT_TABLES),
       };
+    if (this.random.chance(2)) return { pte: flags, to: this.random.pick(OTHER_FRAMES) };
     const child = this.random.chance(60) ? this.pageOf([`l${level - 1}`, 'idle']) : this.target();
     return { pte: (child << 12n) | flags };
   }

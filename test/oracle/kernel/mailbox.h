@@ -42,6 +42,7 @@ struct mailbox {
     u64 argument_mfn[ARGUMENT_PAGES]; /* 152 */
     u64 nr_p2m_pages;        /* 184 */
     u64 p2m_mfn[MAX_P2M_PAGES];       /* 192: machine frames of the P2M array */
+    u64 shared_info;         /* 704: machine address */
 };
 
 #endif

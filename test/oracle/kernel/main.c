@@ -17,7 +17,8 @@
 struct start_info {
     char magic[32];
     u64 nr_pages;
-    u64 other[6];
+    u64 shared_info;  /* 40: machine address */
+    u64 other[5];
     u64 pt_base;      /* 88 */
     u64 nr_pt_frames; /* 96 */
     u64 mfn_list;     /* 104 */
@@ -111,6 +112,7 @@ static void fill_mailbox(const struct start_info *info)
     box.version = call(HYPERVISOR_xen_version, 0, 0, 0);
     for (u64 i = 0; i < ARGUMENT_PAGES; i++)
         box.argument_mfn[i] = p2m[(u64)arguments / PAGE_SIZE + i];
+    box.shared_info = info->shared_info;
     box.nr_p2m_pages = p2m_pages;
     for (u64 i = 0; i < p2m_pages && i < MAX_P2M_PAGES; i++)
         box.p2m_mfn[i] = p2m[info->mfn_list / PAGE_SIZE + i];

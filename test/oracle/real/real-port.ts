@@ -3,8 +3,14 @@
  * RAM. Starting proves the layout of Xen's memory on frames whose state is known; where it does not hold, it refuses.
  */
 
-import { ARGUMENT_PAGES, type AccessFault, type GuestPort } from '../../../adapter/conformance/guest-port.ts';
-import type { BootTable } from '../../../adapter/conformance/operations.ts';
+import {
+  ARGUMENT_PAGES,
+  NOWHERE_FRAME,
+  VGA_FRAME,
+  type AccessFault,
+  type GuestPort,
+} from '../../../adapter/conformance/guest-port.ts';
+import type { BootTable, FrameAlias } from '../../../adapter/conformance/operations.ts';
 import { GuestRam } from './guest-ram.ts';
 import { XEN_LAYOUTS } from './layouts.ts';
 import type { OracleFiles } from './packages.ts';
@@ -36,6 +42,7 @@ const Box = {
   argumentMfns: 152,
   nrP2mPages: 184,
   p2mMfns: 192,
+  sharedInfo: 704,
 } as const;
 const Command = { hypercall: 1n, load: 2n, fill: 4n } as const;
 
@@ -52,6 +59,7 @@ export class RealPort implements GuestPort {
   readonly nrPages: number;
   readonly argumentsVa: bigint;
   readonly bootTables: ReadonlyMap<BootTable, bigint>;
+  readonly namedFrames: ReadonlyMap<FrameAlias, bigint>;
   readonly brokenRule = null;
   readonly version: string;
   private readonly machine: QemuMachine;
@@ -92,6 +100,14 @@ export class RealPort implements GuestPort {
       const root = this.p2m(Number(this.control(Box.rootPfn)));
       this.bootTables = this.findBootTables(root);
       this.xen = new XenMemory(this.ram, layout, root);
+      this.namedFrames = new Map<FrameAlias, bigint>([
+        ...this.bootTables,
+        ['shared_info', this.control(Box.sharedInfo) >> 12n],
+        ['xen.m2p', (this.ram.translate(root, layout.m2p) ?? 0n) >> 12n],
+        ['free', this.findFreeFrame()],
+        ['vga', VGA_FRAME],
+        ['nowhere', NOWHERE_FRAME],
+      ]);
       proveLayout(this, this.xen);
     } catch (error) {
       this.close();
@@ -212,6 +228,15 @@ export class RealPort implements GuestPort {
 
   private frameList(offset: number, length: number): bigint[] {
     return Array.from({ length }, (_, i) => this.control(offset + i * 8));
+  }
+
+  /** A free frame that Xen's allocator will not choose soon: the lowest one above the first 16 MiB. */
+  private findFreeFrame(): bigint {
+    for (let frame = 0x1000n; ; frame++) {
+      const state = this.xen.frame(frame);
+      if (state === null) throw new OracleUnavailable('The machine has no free frame: give it more memory.');
+      if (state.refCount === 0 && state.owner === 0) return frame;
+    }
   }
 
   private p2mAddress(pfn: number): bigint {
