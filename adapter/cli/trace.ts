@@ -1,12 +1,13 @@
 /** Hypercalls, refusals and faults as lines of text. */
 
+import { describeError } from '../../core/hypervisor/errno.ts';
 import type { FaultRecord, HypercallRecord, JsonValue, RefusalRecord } from '../../core/timeline/types.ts';
 
 /** A hypercall, the checks that it went through, and its refusal, one line each. */
 export function describeHypercall(record: HypercallRecord): string {
   const { seq, domain, vcpu, name, args, rc, done, checks, refusal } = record;
   const list = Object.entries(args).map(([key, value]) => `${key}=${show(value)}`);
-  const result = refusal === null ? `${rc}` : `${rc} (-${refusal.errno})`;
+  const result = refusal === null ? `${rc}` : `${rc} (${describeError(refusal.errno)})`;
   const lines = [
     `#${seq} d${domain}v${vcpu} ${place(record)}${name}(${list.join(', ')}) = ${result}` +
       (done === null ? '' : `, ${done} done`),
@@ -18,7 +19,7 @@ export function describeHypercall(record: HypercallRecord): string {
 
 /** A refusal as a diagnostic in gcc's format. */
 export function describeRefusal(record: HypercallRecord, refusal: RefusalRecord): string {
-  return `${place(record)}note: ${record.name} refused with -${refusal.errno}: ${refusal.message} [${refusal.rule}]\n`;
+  return `${place(record)}note: ${record.name} refused with ${describeError(refusal.errno)}: ${refusal.message} [${refusal.rule}]\n`;
 }
 
 export function describeFault(record: FaultRecord): string {

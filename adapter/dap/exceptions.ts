@@ -9,6 +9,7 @@ import type {
   JsonValue,
   RefusalRecord,
 } from '../../core/timeline/types.ts';
+import { describeError } from '../../core/hypervisor/errno.ts';
 import { RequestError } from './arguments.ts';
 import { type RequestRows, STANDING, debuggeeOf } from './context.ts';
 import type { Standing } from './debuggee.ts';
@@ -125,7 +126,7 @@ function explainRefusal(record: HypercallRecord, refusal: RefusalRecord): string
     .map(([name, value]) => `${name} = ${plain(value)}`);
   const done = record.done === null ? [] : [`Requests completed before it: ${record.done}.`];
   return [
-    `HYPERVISOR_${record.name} returned ${record.rc} (-${refusal.errno}).`,
+    `HYPERVISOR_${record.name} returned ${record.rc} (${describeError(refusal.errno)}).`,
     refusal.message,
     ...(evidence.length === 0 ? [] : [`Evidence: ${evidence.join(', ')}.`]),
     ...done,

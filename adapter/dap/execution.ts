@@ -2,6 +2,7 @@
 
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { ExitInfo, StopTest } from '../../core/timeline/types.ts';
+import { describeError } from '../../core/hypervisor/errno.ts';
 import { RequestError } from './arguments.ts';
 import { type Context, type RequestRow, type RequestRows, debuggeeOf } from './context.ts';
 import type { Debuggee, RunResult, Standing } from './debuggee.ts';
@@ -163,7 +164,7 @@ function reasonOf(
       const { name, refusal } = standing.record;
       return {
         reason: 'exception',
-        description: `${name} refused: ${refusal === null ? '' : `-${refusal.errno}`}`,
+        description: `${name} refused: ${refusal === null ? '' : describeError(refusal.errno)}`,
         ...(refusal === null ? {} : { text: refusal.message }),
       };
     }

@@ -8,6 +8,7 @@ import { FrameFlag, NO_OWNER, PAGE_TYPE_NAMES, PageType } from '../machine/frame
 import type { LevelRow } from '../abi/index.ts';
 import { P, RW, entryFrame } from '../pte.ts';
 import { DOMID, type Mfn, formatFrame, mfn } from '../units.ts';
+import type { GrantTable } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { linearCount } from './linear.ts';
 import { isPageTable } from './type-system.ts';
@@ -72,10 +73,21 @@ export function audit(hv: Hypervisor): AuditProblem[] {
       for (const frame of hv.extras.gdtFrames(vcpu)) count.refAndType(frame);
     }
   }
+  for (const table of hv.grants.all()) countDeviceMappings(count, table);
   forEachFrame(hv, (frame) => compare(hv, count, frame));
   checkTotals(hv, count);
   checkTlbs(hv, count);
   return count.problems;
+}
+
+/** Host mappings made by grants are L1 entries like others; a device mapping is only a pin (facts 3.3). */
+function countDeviceMappings(count: Recount, table: GrantTable): void {
+  for (const ref of table.pinnedRefs()) {
+    const pin = table.pin(ref);
+    const frame = table.pinnedFrame(ref);
+    count.ref(frame, (pin >>> 24) & 0xff);
+    for (let i = (pin >>> 16) & 0xff; i > 0; i--) count.refAndType(frame);
+  }
 }
 
 /** Calls for every frame that is or ever was in use. */
@@ -180,11 +192,15 @@ function checkTotals(hv: Hypervisor, count: Recount): void {
   if (free !== hv.heap.freeFrames) count.report(null, 'heap', free, hv.heap.freeFrames);
 }
 
-/** No writable translation may outlive the change of its frame into a page table (facts 3.6). */
+/**
+ * No writable translation may outlive the change of its frame into a page table (facts 3.6). Xen sees to that on the
+ * vCPUs of the frame's owner alone: a domain that had it mapped as a foreign frame must flush by itself.
+ */
 function checkTlbs(hv: Hypervisor, count: Recount): void {
   for (const domain of hv.machine.domains) {
     for (const vcpu of domain.vcpus) {
       for (const entry of vcpu.mmu.tlbEntries()) {
+        if (hv.frames.owner.get(entry.frame) !== domain.id) continue;
         const isTable =
           isPageTable(hv.frames.type.get(entry.frame)) && hv.frames.typeCount.get(entry.frame) !== 0;
         if (entry.writable && isTable) count.report(entry.frame, 'tlb', 'no writable translation', 'one');

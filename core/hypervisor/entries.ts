@@ -10,6 +10,7 @@ import type { Domain } from '../machine/domain.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { getLinearPageTable, putLinearPageTable } from './linear.ts';
 import { getPage, putPage } from './references.ts';
+import { implicitUnmap } from './implicit-unmap.ts';
 import { refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
 import {
@@ -99,6 +100,7 @@ export function getPageFromL1e(
 /** Drops what an L1 entry held. */
 export function putPageFromL1e(hv: Hypervisor, lo: number, hi: number): void {
   if ((lo & P) === 0) return;
+  if (((lo & hv.masks.grantMarkLo) | (hi & hv.masks.grantMarkHi)) !== 0) implicitUnmap(hv, lo, hi);
   const frame = frameOf(lo, hi);
   if (!hv.machine.isRam(frame)) return;
   if ((lo & RW) !== 0) putPageType(hv, frame);

@@ -1,7 +1,7 @@
 /** Masks that the checks of page-table entries use, computed once from the ABI's row, the rule set and the options. */
 
 import type { Abi, FlagMask } from '../abi/index.ts';
-import { A, GNTTAB_HI } from '../pte.ts';
+import { A } from '../pte.ts';
 import type { RuleSet } from './rule-sets.ts';
 import type { HypervisorOptions } from './types.ts';
 
@@ -15,6 +15,9 @@ export class EntryMasks {
   /** Forbidden bits of an L1 entry of a domain with I/O rights. */
   readonly ioBadL1Lo: number;
   readonly ioBadL1Hi: number;
+  /** The mark of a debug build on entries that a grant made; 0 in a release build. */
+  readonly grantMarkLo: number;
+  readonly grantMarkHi: number;
   /** Bits whose change needs new references, by level - 1. */
   readonly significantLo: Int32Array;
   readonly significantHi: Int32Array;
@@ -27,7 +30,11 @@ export class EntryMasks {
     const masks = ruleSet.disallowed[abi.name] ?? abi.disallowed;
     this.badLo = Int32Array.from(masks, (mask) => mask.lo);
     this.badHi = Int32Array.from(masks, (mask) => mask.hi);
-    if (options.debug && abi.entryBytes === 8) this.badHi[0] = (this.badHi[0] ?? 0) | GNTTAB_HI;
+    const { debugMark } = ruleSet.grantTable;
+    this.grantMarkLo = options.debug ? debugMark.lo : 0;
+    this.grantMarkHi = options.debug && abi.entryBytes === 8 ? debugMark.hi : 0;
+    this.badLo[0] = (this.badLo[0] ?? 0) | this.grantMarkLo;
+    this.badHi[0] = (this.badHi[0] ?? 0) | this.grantMarkHi;
     this.badL1Lo = this.badLo[0] ?? 0;
     this.badL1Hi = this.badHi[0] ?? 0;
     this.ioBadL1Lo = (this.badLo[0] ?? 0) & ~abi.ioAllowedL1.lo;

@@ -3,6 +3,7 @@
 import type { Vcpu } from '../machine/vcpu.ts';
 import { consoleIo } from './console-io.ts';
 import { eventChannelOp } from './event-channel-op.ts';
+import { grantTableOp } from './grant-table-op.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { iret } from './iret.ts';
 import { memoryOp } from './memory-op.ts';
@@ -48,7 +49,7 @@ export const HYPERCALLS: readonly (HypercallRow | undefined)[] = [
   row('xen_version', xenVersion),
   row('console_io', consoleIo),
   row('physdev_op_compat'),
-  row('grant_table_op'),
+  row('grant_table_op', grantTableOp),
   row('vm_assist', vmAssist),
   row('update_va_mapping_otherdomain', updateVaMappingOtherDomain),
   row('iret', iret),

@@ -13,6 +13,7 @@ import type { Vcpu } from '../machine/vcpu.ts';
 import { CONTEXT_SWITCHED } from './context.ts';
 import { DomainExtras } from './domain-extras.ts';
 import { EntryMasks } from './entry-masks.ts';
+import { GrantTables } from './grant-table.ts';
 import { Heap } from './heap.ts';
 import { HYPERCALLS } from './hypercalls.ts';
 import { type PendingRefusal, explainRefusal, refuse } from './refusal.ts';
@@ -38,6 +39,7 @@ export class Hypervisor {
   readonly heap: Heap;
   readonly tlb: TlbClock;
   readonly extras: DomainExtras;
+  readonly grants: GrantTables;
   /** Told of hypercalls, refusals, traps, crashes and console output; null costs nothing. */
   observer: HypervisorObserver | null = null;
 
@@ -56,6 +58,8 @@ export class Hypervisor {
   done = -1;
   /** A TLB flush that is due when the hypercall ends. */
   flushDue = false;
+  /** A trap that the guest gets when the hypercall ends; -1 for none. */
+  trapDue = -1;
   private explained: Refusal | null = null;
 
   constructor(machine: Machine, options: HypervisorOptions) {
@@ -70,6 +74,7 @@ export class Hypervisor {
     this.heap = new Heap(machine);
     this.tlb = new TlbClock(machine.store, machine);
     this.extras = new DomainExtras(machine.store);
+    this.grants = new GrantTables(this);
   }
 
   /**
@@ -94,6 +99,7 @@ export class Hypervisor {
     if (observer !== null) observer.hypercallEntered?.(vcpu, nr, args);
     const rc = this.dispatch(vcpu, nr, args);
     if (rc !== CONTEXT_SWITCHED) vcpu.setResult(rc);
+    if (this.trapDue >= 0) this.deliverDueTrap(vcpu);
     if (observer !== null) {
       const refusal = this.lastRefusal;
       if (refusal !== null) observer.refused?.(vcpu, refusal);
@@ -119,12 +125,21 @@ export class Hypervisor {
    * the guest's handler, or crashes the domain. Returns what it did; rip is that of the operation that faulted.
    */
   deliverPageFault(vcpu: Vcpu): 'emulated' | 'delivered' | 'crashed' {
-    return pageFault(this, vcpu);
+    this.caller = vcpu.domain.id;
+    const done = pageFault(this, vcpu);
+    if (this.trapDue >= 0) this.deliverDueTrap(vcpu);
+    return done;
   }
 
   /** Another trap of the guest's processor: #DE, #UD, #GP, int3. `errorCode` is null for vectors without one. */
   deliverTrap(vcpu: Vcpu, vector: number, errorCode: number | null): 'delivered' | 'crashed' {
     return trapToGuest(this, vcpu, vector, errorCode);
+  }
+
+  private deliverDueTrap(vcpu: Vcpu): void {
+    const vector = this.trapDue;
+    this.trapDue = -1;
+    if (vcpu.domain.isRunning) this.deliverTrap(vcpu, vector, 0);
   }
 
   /** Present exactly when the last hypercall was refused; made when it is first asked for. */

@@ -49,6 +49,7 @@ export function allocatePages(hv: Hypervisor, domain: Domain, order: number): Mf
   if (base === null) return null;
   const count = 2 ** order;
   for (let i = 0; i < count; i++) {
+    hv.tlb.flushForReuse(base + i);
     assignPage(hv, mfn(base + i), domain);
     hv.memory.fillFrame(mfn(base + i), 0);
   }

@@ -7,7 +7,7 @@
 import { FrameFlag, NO_OWNER, PAGE_TYPE_NAMES } from '../machine/frames.ts';
 import { describeFlags, joinPte } from '../pte.ts';
 import { DOMID, type Mfn, formatFrame, formatHex, joinWords, mfn } from '../units.ts';
-import { ERRNO, type ErrnoName } from './errno.ts';
+import { type ErrorName, errorNumber } from './errno.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { mappingsOf } from './mappings.ts';
 import { type RuleId, errnoOf, fillSentence, ruleOf } from './rules.ts';
@@ -74,7 +74,7 @@ export function refuse(hv: Hypervisor, rule: RuleId, facts: Facts): number {
 export function errorOf(hv: Hypervisor, rule: RuleId): number {
   const name = errnoOf(rule, hv.options.xen);
   if (name === null) throw new Error(`refusal: rule ${rule} crashes the domain, it returns no error`);
-  return -ERRNO[name];
+  return errorNumber(name);
 }
 
 /** Adds to the noted refusal that it happened while this table was being validated. */
@@ -91,7 +91,7 @@ export function whileValidating(
 /** Makes the sentence and the evidence of a noted refusal. */
 export function explainRefusal(hv: Hypervisor, pending: PendingRefusal): Refusal {
   const rule = ruleOf(pending.rule);
-  const errno: ErrnoName = errnoOf(pending.rule, hv.options.xen) ?? 'EINVAL';
+  const errno: ErrorName = errnoOf(pending.rule, hv.options.xen) ?? 'EINVAL';
   const evidence = evidenceOf(hv, pending, errno);
   return {
     rule: pending.rule,
@@ -124,10 +124,10 @@ function stateOf(hv: Hypervisor, frame: number): FrameState {
 function evidenceOf(
   hv: Hypervisor,
   pending: PendingRefusal,
-  errno: ErrnoName,
+  errno: ErrorName,
 ): Record<string, string | number> {
   const { facts, frame } = pending;
-  const evidence: Record<string, string | number> = { domain: pending.domain, errno: -ERRNO[errno] };
+  const evidence: Record<string, string | number> = { domain: pending.domain, errno: errorNumber(errno) };
   for (const [name, value] of Object.entries(facts)) {
     if (value === undefined || name.endsWith('Lo') || name.endsWith('Hi')) continue;
     evidence[name] =

@@ -5,6 +5,7 @@
 
 import { ABIS, type Abi, type AbiName, type FlagMask, x86_32pOn32 } from '../abi/index.ts';
 import { AVAIL, AVAIL_HIGH_HI, A, D, G, NX_HI, US } from '../pte.ts';
+import { GRANT_TABLE_RULES, type GrantTableRules } from './grant-table-rules.ts';
 import type { XenVersion } from './rule.ts';
 
 /** PAT alone: L1 entries of x86_64 on 3.0.4, which puts G into user mappings itself. */
@@ -68,6 +69,8 @@ export interface RuleSet {
   readonly xenPagesAreWriteBack: boolean;
   /** Cached mappings of frames that are no RAM are made uncached (facts 2.4). */
   readonly mmioIsUncached: boolean;
+  /** Grant tables (facts 5.1): sizes, and what changed in them. */
+  readonly grantTable: GrantTableRules;
   /** Failed promotion of L2 to L4 at a later slot leaves the type bits (tc 0), or clears them (facts 3.9). */
   readonly failedPromotionKeepsType: boolean;
 }
@@ -105,6 +108,7 @@ const modern: RuleSet = {
   xenPagesAreWriteBack: true,
   mmioIsUncached: true,
   failedPromotionKeepsType: true,
+  grantTable: GRANT_TABLE_RULES['4.17'],
 };
 
 const old: RuleSet = {
@@ -138,6 +142,7 @@ const old: RuleSet = {
   xenPagesAreWriteBack: false,
   mmioIsUncached: false,
   failedPromotionKeepsType: false,
+  grantTable: GRANT_TABLE_RULES['3.0.4'],
 };
 
 export const RULE_SETS: { readonly [xen in XenVersion]: RuleSet } = { '4.17': modern, '3.0.4': old };

@@ -9,13 +9,14 @@
 
 import { entryRules } from './rules-entries.ts';
 import { callRules } from './rules-calls.ts';
+import { grantRules } from './rules-grants.ts';
 import { mmuextRules } from './rules-mmuext.ts';
 import type { Rule, XenVersion } from './rule.ts';
-import type { ErrnoName } from './errno.ts';
+import type { ErrorName } from './errno.ts';
 
 export type { Rule, XenVersion } from './rule.ts';
 
-export const RULES = { ...entryRules, ...mmuextRules, ...callRules };
+export const RULES = { ...entryRules, ...mmuextRules, ...callRules, ...grantRules };
 
 export type RuleId = keyof typeof RULES;
 
@@ -27,7 +28,7 @@ export const allRules = (): { readonly id: RuleId; readonly rule: Rule }[] =>
   (Object.keys(RULES) as RuleId[]).map((id) => ({ id, rule: RULES[id] }));
 
 /** The error that a rule set returns for a rule; null when it crashes the domain instead. */
-export const errnoOf = (id: RuleId, xen: XenVersion): ErrnoName | null => RULES[id].errno[xen];
+export const errnoOf = (id: RuleId, xen: XenVersion): ErrorName | null => RULES[id].errno[xen];
 
 /** A sentence with its `{placeholders}` filled; a placeholder without evidence stays readable as its own name. */
 export function fillSentence(sentence: string, evidence: Readonly<Record<string, string | number>>): string {

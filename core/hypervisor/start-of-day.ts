@@ -204,6 +204,7 @@ function describeLayout(abi: Abi, boot: BootLayout, sharedInfo: Mfn, mfns: Uint3
     ptBase: va(boot.tablesPfn),
     nrPtFrames: boot.tablePages,
     sharedInfo,
+    storeRing: boot.storePfn === null ? null : mfn(mfns[boot.storePfn] as number),
     consoleRing: boot.consolePfn === null ? null : mfn(mfns[boot.consolePfn] as number),
     mappedEnd: va(boot.mappedPages),
   };

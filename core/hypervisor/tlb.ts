@@ -20,10 +20,12 @@ const VCPUS_PER_DOMAIN = 32;
 const MAX_DOMAINS = 64;
 
 export class TlbClock {
+  private readonly machine: Machine;
   private readonly stamps: Region;
   private readonly frameStamps: Column;
 
   constructor(store: Store, machine: Machine) {
+    this.machine = machine;
     this.stamps = new Region(store, 'tlb.clock', FIRST_VCPU + MAX_DOMAINS * VCPUS_PER_DOMAIN);
     this.frameStamps = new Column(store, 'frame.tlbStamp', machine.maxPage);
     this.stamps.set(CLOCK, 1);
@@ -51,6 +53,11 @@ export class TlbClock {
     const stamp = this.frameStamps.get(frame);
     if (stamp === 0) return;
     for (const vcpu of domain.vcpus) if (this.stamps.get(stampOf(vcpu)) <= stamp) this.flushVcpu(vcpu);
+  }
+
+  /** Flushes every vCPU that may hold translations of a frame from before it was freed: it is to be used anew. */
+  flushForReuse(frame: number): void {
+    for (const domain of this.machine.domains) this.flushForTypeChange(domain, frame);
   }
 }
 

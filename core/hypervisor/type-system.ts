@@ -99,6 +99,12 @@ export function putPageAndType(hv: Hypervisor, frame: number): void {
   putPage(hv, frame);
 }
 
+/** Whether the frame is in use as a validated page table of the type. */
+export const isTableInUse = (hv: Hypervisor, frame: number, type: number): boolean =>
+  hv.frames.type.get(frame) === type &&
+  hv.frames.typeCount.get(frame) !== 0 &&
+  (hv.frames.flags.get(frame) & FrameFlag.validated) !== 0;
+
 export const isPageTable = (type: number): boolean => type >= PageType.l1 && type <= PageType.l4;
 
 function changeType(hv: Hypervisor, frame: number, wanted: number): number {

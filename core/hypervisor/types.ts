@@ -2,7 +2,7 @@
 
 import type { Domain, DomainCrash, DomainRole } from '../machine/domain.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
-import type { ErrnoName } from './errno.ts';
+import type { ErrorName } from './errno.ts';
 import type { RuleId, XenVersion } from './rules.ts';
 
 export interface HypervisorOptions {
@@ -46,8 +46,11 @@ export interface DomainSpec {
 /** Why a hypercall failed, for people and for JSON. */
 export interface Refusal {
   readonly rule: RuleId;
-  /** The error of the rule; for memory_op's counting operations the reason why Xen stopped. */
-  readonly errno: ErrnoName;
+  /**
+   * The error of the rule; for memory_op's counting operations the reason why Xen stopped, for grant operations the
+   * status of the element (the hypercall itself returned 0).
+   */
+  readonly errno: ErrorName;
   /** The rule's sentence with this refusal's frames, entries and numbers. */
   readonly message: string;
   readonly evidence: Readonly<Record<string, string | number>>;

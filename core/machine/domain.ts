@@ -40,6 +40,7 @@ export interface StartOfDayLayout {
   readonly nrPtFrames: number;
   readonly sharedInfo: Mfn;
   readonly consoleRing: Mfn | null;
+  readonly storeRing: Mfn | null;
   /** End of the bootstrap mapping. */
   readonly mappedEnd: VirtualAddress;
 }

@@ -9,6 +9,7 @@ import { MMUEXT_NAMES } from '../hypervisor/mmuext-op.ts';
 import { XENMEM_NAMES } from '../hypervisor/memory-op.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import { joinWords, lowWord } from '../units.ts';
+import { describeStructure, grantStructure } from './structure-text.ts';
 import type { JsonObject, JsonValue } from './types.ts';
 
 /** Reads an unsigned integer of guest memory, null where it cannot be read. */
@@ -147,6 +148,7 @@ export function describeArguments(call: PendingHypercall): JsonObject {
   const described: Record<string, JsonValue> = {};
   for (const [i, label] of names.entries()) described[label] = describeArgument(call, name, label, i);
   if (name === 'memory_op') describeReservation(call, described);
+  if (name === 'grant_table_op') describeGrants(call, described);
   return described;
 }
 
@@ -210,6 +212,16 @@ function describeReservation(call: PendingHypercall, into: Record<string, JsonVa
       : Array.from({ length: shown }, (_, i) => told(call.read(start + BigInt(i * wordBytes), wordBytes)));
   into['nr_extents'] = Number(count);
   into['extent_order'] = Number(field(layout.extentOrder) ?? 0n);
+}
+
+function describeGrants(call: PendingHypercall, into: Record<string, JsonValue>): void {
+  const command = GRANT_COMMANDS[Number(argument(call, 0))] ?? '';
+  const structure = grantStructure(command, call.vcpu.domain.abi.wordBytes);
+  if (structure === undefined) return;
+  const count = Math.min(Number(argument(call, 2) & 0xffff_ffffn), MAX_REQUESTS);
+  into['ops'] = Array.from({ length: count }, (_, i) =>
+    describeStructure(structure, argument(call, 1) + BigInt(i * structure.bytes), call.read),
+  );
 }
 
 /** Addresses of a batch's requests. */

@@ -4,7 +4,7 @@ import { allRules, fillSentence } from '../../../core/hypervisor/rules.ts';
 
 describe('the rules', () => {
   const folder = new URL('.', import.meta.url);
-  const tests = readdirSync(folder)
+  const tests = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => readFileSync(new URL(name, folder), 'utf8'))
     .join('\n');
