@@ -7,7 +7,7 @@ import type { CType, FunctionType, IntegerName } from './types.ts';
 import { VOID, pointerTo, typeName, unqualified } from './types.ts';
 import { convert, convertAssigned, promote, valueOf } from './checker-conversions.ts';
 import { errorValue, isError, valueOperand } from './checker.ts';
-import { dereference, update } from './checker-operators.ts';
+import { dereference, update } from './checker-objects.ts';
 import { constantValue } from './checker-constants.ts';
 
 /** `callee(args)` */

@@ -7,19 +7,8 @@ import type { CType } from './types.ts';
 import { MAX_CHAIN, PrimaryParser } from './parser-primaries.ts';
 import { type Token, TokenKind, rangeBetween } from './lexer.ts';
 import { alignOf, typeName, unqualified } from './types.ts';
-import {
-  binary,
-  assign,
-  cast,
-  conditional,
-  dereference,
-  index,
-  logical,
-  memberOf,
-  takeAddress,
-  unary,
-  update,
-} from './checker-operators.ts';
+import { assign, dereference, index, memberOf, takeAddress, update } from './checker-objects.ts';
+import { binary, cast, conditional, logical, unary } from './checker-operators.ts';
 import { buildInitialiser } from './checker-initialisers.ts';
 import { call } from './checker-calls.ts';
 import { conditionOf, sentence, valueOf } from './checker-conversions.ts';

@@ -5,27 +5,15 @@
 import type { Macro, TokenReader } from './preprocessor-macros.ts';
 import type { DataModel } from './types.ts';
 import { MacroExpander, ListReader } from './preprocessor-macros.ts';
-import { ProblemList, SourceFile } from './source.ts';
+import { type ProblemList, SourceFile } from './source.ts';
 import { Token, TokenKind, lex } from './lexer.ts';
 import { evaluateCondition } from './preprocessor-condition.ts';
+import { parseDefinition, sameMacro } from './preprocessor-definitions.ts';
+import { FileFinder, headerName } from './preprocessor-files.ts';
+import type { SourceHost } from './preprocessor-files.ts';
 import { predefinedMacros } from './preprocessor-predefined.ts';
-import { stringBytes } from './literals.ts';
 
-/** The shipped headers: text by name as in `#include <name>`. */
-export interface ShippedHeaders {
-  /** Folder that the names are relative to, so that their paths can be opened. */
-  readonly root: string;
-  readonly files: ReadonlyMap<string, string>;
-}
-
-/** Where the front end gets files from. */
-export interface SourceHost {
-  /** The file's text, undefined when there is no such file. */
-  read(path: string): string | undefined;
-  /** Folders for `#include`, searched in order, before the shipped headers. */
-  readonly includePaths: readonly string[];
-  readonly headers: ShippedHeaders;
-}
+export type { ShippedHeaders, SourceHost } from './preprocessor-files.ts';
 
 /** An `#include` line and the file it found. */
 export interface Inclusion {
@@ -99,28 +87,26 @@ interface Conditional {
 }
 
 class Preprocessor implements TokenReader {
-  private readonly host: SourceHost;
+  private readonly finder: FileFinder;
   private readonly model: DataModel;
   private readonly problems: ProblemList;
   private readonly expander: MacroExpander;
   private readonly open: OpenFile[];
   private readonly pending: Token[];
   private readonly conditionals: Conditional[];
-  private readonly files: Map<string, SourceFile>;
   private readonly once: Set<string>;
   private readonly inclusions: Inclusion[];
   private staying: boolean;
   private counter: number;
 
   constructor(host: SourceHost, model: DataModel, problems: ProblemList) {
-    this.host = host;
+    this.finder = new FileFinder(host);
     this.model = model;
     this.problems = problems;
     this.expander = new MacroExpander(problems);
     this.open = [];
     this.pending = [];
     this.conditionals = [];
-    this.files = new Map();
     this.once = new Set();
     this.inclusions = [];
     this.staying = false;
@@ -133,7 +119,7 @@ class Preprocessor implements TokenReader {
   ): PreprocessedUnit {
     this.defineBuiltins(main.path);
     this.readAll(new SourceFile('<predefined>', predefinedMacros(this.model)));
-    const file = this.register(main.path, main.text);
+    const file = this.finder.register(main.path, main.text);
     const macroUses: MacroUse[] = [];
     const tokens: Token[] = [];
     for (const name of around.before) this.readShipped(name, tokens);
@@ -143,12 +129,12 @@ class Preprocessor implements TokenReader {
     for (const name of around.after) this.readShipped(name, tokens);
     const { length } = file.text;
     tokens.push(new Token(TokenKind.end, '', file, length, length, true, true, null, null));
-    const files = [...this.files.values()];
+    const files = [...this.finder.files.values()];
     return { tokens, files, macros: this.expander.macros, macroUses, inclusions: this.inclusions };
   }
 
   private readShipped(name: string, tokens: Token[]): void {
-    const found = this.findShipped(name);
+    const found = this.finder.findShipped(name);
     if (found === null) throw new Error(`preprocess: no shipped header ${name}`);
     for (const token of this.readAll(found)) tokens.push(token);
   }
@@ -222,14 +208,6 @@ class Preprocessor implements TokenReader {
     return this.open.length === 0 ? end : null;
   }
 
-  private register(path: string, text: string): SourceFile {
-    const known = this.files.get(path);
-    if (known !== undefined) return known;
-    const file = new SourceFile(path, text);
-    this.files.set(path, file);
-    return file;
-  }
-
   private enter(file: SourceFile): void {
     this.open.push({ file, tokens: lex(file), at: 0, conditionals: this.conditionals.length });
   }
@@ -254,10 +232,10 @@ class Preprocessor implements TokenReader {
   define(directive: Token, rest: readonly Token[]): void {
     const name = this.macroName(directive, rest[0]);
     if (name === null) return;
-    const macro = this.parseDefinition(name, rest);
+    const macro = parseDefinition(name, rest, this.problems);
     if (macro === null) return;
     const earlier = this.expander.macros.get(name.text);
-    const isShipped = this.nameInShipped(earlier?.definition?.file.path ?? '') !== null;
+    const isShipped = this.finder.nameInShipped(earlier?.definition?.file.path ?? '') !== null;
     if (earlier !== undefined && !isShipped && !sameMacro(earlier, macro)) {
       const place = earlier.definition?.range;
       this.problems.warning(
@@ -277,51 +255,6 @@ class Preprocessor implements TokenReader {
     return null;
   }
 
-  private parseDefinition(name: Token, rest: readonly Token[]): Macro | null {
-    const open = rest[1];
-    const isFunction = open?.is('(') === true && !open.space;
-    if (!isFunction)
-      return this.checkedBody({
-        name: name.text,
-        definition: name,
-        parameters: null,
-        variadic: false,
-        body: rest.slice(1),
-      });
-    const close = rest.findIndex((token, index) => index > 1 && token.is(')'));
-    const list = close < 0 ? null : parseParameters(rest.slice(2, close));
-    if (list === null) {
-      const text = `The parameters of macro '${name.text}' are no list of names in parentheses.`;
-      this.problems.error('pp.macro-parameters', name.range, text);
-      return null;
-    }
-    return this.checkedBody({ name: name.text, definition: name, ...list, body: rest.slice(close + 1) });
-  }
-
-  /** Reports a body in which `#` or `##` has no operand. */
-  private checkedBody(macro: Macro): Macro | null {
-    const { body, parameters } = macro;
-    const first = body[0];
-    const last = body[body.length - 1];
-    const edge = first?.is('##') === true ? first : last?.is('##') === true ? last : undefined;
-    if (edge !== undefined) {
-      this.problems.error('pp.paste-at-edge', edge.range, "'##' cannot stand at either end of a macro.");
-      return null;
-    }
-    if (parameters === null) return macro;
-    const lonely = body.find((token, index) => {
-      const operand = body[index + 1]?.text ?? '';
-      return token.is('#') && !parameters.includes(operand) && !(macro.variadic && operand === '__VA_OPT__');
-    });
-    if (lonely === undefined) return macro;
-    this.problems.error(
-      'pp.stringise',
-      lonely.range,
-      "'#' in a macro must be followed by one of its parameters.",
-    );
-    return null;
-  }
-
   undef(directive: Token, rest: readonly Token[]): void {
     const name = this.macroName(directive, rest[0]);
     if (name !== null) this.expander.macros.delete(name.text);
@@ -335,7 +268,7 @@ class Preprocessor implements TokenReader {
       this.problems.error('pp.include-depth', wanted.token.range, text);
       return;
     }
-    const file = this.find(wanted.name, wanted.quoted ? current.file.path : null);
+    const file = this.finder.find(wanted.name, wanted.quoted ? current.file.path : null);
     if (file === null) {
       const text = `The header '${wanted.name}' is not found. Put its folder into the include paths.`;
       this.problems.error('pp.include-not-found', wanted.token.range, text);
@@ -355,39 +288,6 @@ class Preprocessor implements TokenReader {
     const place = rest[0] ?? directive;
     this.problems.error('pp.include-name', place.range, `#${directive.text} needs "file" or <file>.`);
     return null;
-  }
-
-  private find(name: string, includer: string | null): SourceFile | null {
-    if (isAbsolute(name)) return this.read(name);
-    const shipped = includer === null ? null : this.nameInShipped(includer);
-    if (shipped !== null) {
-      const beside = this.findShipped(joinPath(folderOf(shipped), name));
-      if (beside !== null) return beside;
-    }
-    const folders = includer === null ? [] : [folderOf(includer)];
-    for (const folder of [...folders, ...this.host.includePaths]) {
-      const file = this.read(joinPath(folder, name));
-      if (file !== null) return file;
-    }
-    return this.findShipped(name);
-  }
-
-  private read(path: string): SourceFile | null {
-    const known = this.files.get(path);
-    if (known !== undefined) return known;
-    const text = this.host.read(path);
-    return text === undefined ? null : this.register(path, text);
-  }
-
-  private findShipped(name: string): SourceFile | null {
-    const text = this.host.headers.files.get(name);
-    return text === undefined ? null : this.register(joinPath(this.host.headers.root, name), text);
-  }
-
-  /** A shipped header's name, null for another file. */
-  private nameInShipped(path: string): string | null {
-    const prefix = joinPath(this.host.headers.root, '');
-    return path.startsWith(prefix) ? path.slice(prefix.length) : null;
   }
 
   error(directive: Token, rest: readonly Token[]): void {
@@ -538,7 +438,7 @@ class Preprocessor implements TokenReader {
     if (test !== '__has_include') return operand[0]?.kind === TokenKind.identifier;
     const wanted = headerName(operand) ?? headerName(this.expander.expandAll(operand));
     const includer = this.open[this.open.length - 1]?.file.path ?? null;
-    return wanted !== null && this.find(wanted.name, wanted.quoted ? includer : null) !== null;
+    return wanted !== null && this.finder.find(wanted.name, wanted.quoted ? includer : null) !== null;
   }
 
   // ---- macros made when used -------------------------------------------------------------------------------------
@@ -631,69 +531,6 @@ function takeLine(current: OpenFile): Token[] {
   }
 }
 
-/** The names between a macro's parentheses; null when they are no proper list. */
-function parseParameters(tokens: readonly Token[]): { parameters: string[]; variadic: boolean } | null {
-  const parameters: string[] = [];
-  if (tokens.length === 0) return { parameters, variadic: false };
-  for (let i = 0; ; i++) {
-    const token = tokens[i];
-    const next = tokens[i + 1];
-    if (token === undefined) return null;
-    if (token.is('...')) {
-      parameters.push('__VA_ARGS__');
-      return next === undefined ? { parameters, variadic: true } : null;
-    }
-    if (token.kind !== TokenKind.identifier || parameters.includes(token.text)) return null;
-    parameters.push(token.text);
-    if (next === undefined) return { parameters, variadic: false };
-    if (next.is('...')) return tokens.length === i + 2 ? { parameters, variadic: true } : null;
-    if (!next.is(',')) return null;
-    i++;
-  }
-}
-
-function sameMacro(a: Macro, b: Macro): boolean {
-  const sameParameters = (a.parameters?.join() ?? null) === (b.parameters?.join() ?? null);
-  if (!sameParameters || a.variadic !== b.variadic || a.body.length !== b.body.length) return false;
-  return a.body.every((token, i) => {
-    const other = b.body[i];
-    return token.text === other?.text && (i === 0 || token.space === other.space);
-  });
-}
-
-/** Reads `"name"` or `<name>`; the latter from the text, for its tokens may be anything. */
-function headerName(tokens: readonly Token[]): { name: string; quoted: boolean; token: Token } | null {
-  const [first] = tokens;
-  if (first === undefined) return null;
-  if (first.kind === TokenKind.string) {
-    const bytes = stringBytes(first.text);
-    return bytes === null ? null : { name: first.text.slice(1, -1), quoted: true, token: first };
-  }
-  if (!first.is('<')) return null;
-  const close = tokens.findIndex((token) => token.text.includes('>'));
-  const last = tokens[close];
-  if (last === undefined) return null;
-  const spelledTogether = tokens.slice(0, close + 1).every((token) => token.call === null);
-  const name = spelledTogether
-    ? first.file.text.slice(first.end, first.file.text.indexOf('>', first.end))
-    : tokens
-        .slice(1, close)
-        .map((token, i) => (i > 0 && token.space ? ' ' : '') + token.text)
-        .join('');
-  const whole = new Token(
-    TokenKind.string,
-    `<${name}>`,
-    first.file,
-    first.offset,
-    last.end,
-    first.space,
-    false,
-    null,
-    first.call,
-  );
-  return { name: name.trim(), quoted: false, token: whole };
-}
-
 const lineText = (tokens: readonly Token[]): string => {
   const first = tokens[0];
   const last = tokens[tokens.length - 1];
@@ -701,20 +538,3 @@ const lineText = (tokens: readonly Token[]): string => {
 };
 
 const quote = (text: string): string => `"${text.replace(/[\\"]/g, '\\$&')}"`;
-
-const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:[/\\])/.test(path);
-
-const folderOf = (path: string): string => /^(.*)[/\\]/s.exec(path)?.[1] ?? '';
-
-/** Joins and removes `.` and `..` parts, so that one file has one path. */
-function joinPath(folder: string, name: string): string {
-  const whole = folder === '' ? name : `${folder}/${name}`;
-  if (!/(^|[/\\])\.\.?[/\\]/.test(whole)) return whole;
-  const parts: string[] = [];
-  for (const part of whole.split(/[/\\]/)) {
-    const last = parts[parts.length - 1];
-    if (part === '..' && last !== undefined && last !== '' && last !== '..') parts.pop();
-    else if (part !== '.') parts.push(part);
-  }
-  return parts.join('/');
-}
