@@ -1,7 +1,7 @@
 /** The preprocessor against gcc -E on a corpus of macros, and what it keeps of places. */
 
 import { describe, expect, it } from 'vitest';
-import { Token, TokenKind, lex } from '../../../core/guest-c/lexer.ts';
+import { type Token, TokenKind, lex } from '../../../core/guest-c/lexer.ts';
 import { preprocess } from '../../../core/guest-c/preprocessor.ts';
 import { ProblemList, SourceFile } from '../../../core/guest-c/source.ts';
 import { DATA_MODELS } from '../../../core/guest-c/types.ts';
