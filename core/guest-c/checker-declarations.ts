@@ -226,6 +226,9 @@ export function checkComplete(checker: Checker, type: CType, name: string, range
 export function finishUnit(checker: Checker): void {
   for (const symbol of checker.tentative) defineStatic(checker, symbol);
   markUsed(checker);
+  for (const { owner, id, range, message } of checker.deferred) {
+    if (owner.used) checker.error(id, range, message);
+  }
   for (const symbol of checker.externals) {
     const use = checker.reached.get(symbol);
     if (use === undefined) continue;

@@ -103,6 +103,7 @@ export function pointerAdd(
   range: SourceRange,
 ): Expression {
   const target = (pointer.type as PointerType).to;
+  if (isError(target)) return errorValue(range);
   const scale = elementBytes(checker, target);
   if (scale === null) {
     checker.error(

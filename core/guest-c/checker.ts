@@ -83,6 +83,13 @@ export class Checker {
   readonly reached: Map<VariableSymbol | FunctionSymbol, SourceRange>;
   /** Functions whose bodies could not be read to the end. */
   readonly brokenFunctions: Set<FunctionSymbol>;
+  /** Errors that count only when their function is used: headers are full of inline functions that nobody calls. */
+  readonly deferred: {
+    readonly owner: FunctionSymbol;
+    readonly id: string;
+    readonly range: SourceRange;
+    readonly message: string;
+  }[];
   /** Records with mistakes among their members: what they lack is not said. */
   readonly brokenRecords: Set<RecordDefinition>;
   /** Undeclared names that stood where a type must be. */
@@ -114,6 +121,7 @@ export class Checker {
     this.usesIn = new Map();
     this.reached = new Map();
     this.brokenFunctions = new Set();
+    this.deferred = [];
     this.brokenRecords = new Set();
     this.unknownTypes = new Set();
     this.scope = scope;

@@ -59,9 +59,10 @@ export function compileUnit(
     files: preprocessed.files.map((file) => file.path),
     macros: preprocessed.macros,
   };
+  const problems = withoutConsequences(list.problems);
   const { macroUses, inclusions } = preprocessed;
   const index = { references: checker.references, macroUses, inclusions };
-  return { unit, problems: sorted(list.problems, unit.files), index };
+  return { unit, problems: sorted(problems, unit.files), index };
 }
 
 export interface ExpressionResult {
@@ -90,6 +91,12 @@ export function parseExpression(text: string, scope: Scope, unit: TranslationUni
     locals: checker.looseLocals,
     statics: checker.statics,
   };
+}
+
+/** Without a header nearly everything behind it is undeclared: then only what the preprocessor found is said, as gcc does. */
+function withoutConsequences(problems: readonly Problem[]): readonly Problem[] {
+  const lacksHeader = problems.some((problem) => problem.id === 'pp.include-not-found');
+  return lacksHeader ? problems.filter((problem) => problem.id.startsWith('pp.')) : problems;
 }
 
 /** By file in order of reading, then by place. */

@@ -54,9 +54,9 @@ const MAX_POINTERS = 64;
 
 export abstract class DeclaratorParser extends SpecifierParser {
   protected typeName(): CType {
-    const specifiers = this.specifiers();
+    const type = this.startsType(this.token) ? this.specifiers().type : this.unknownType();
     const shape = this.shape('abstract');
-    return shape.build(specifiers.type);
+    return shape.build(type);
   }
 
   protected declarator(base: CType): Declarator {

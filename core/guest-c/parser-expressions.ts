@@ -4,6 +4,7 @@
 import type { Operand } from './checker.ts';
 import type { Expression, Lvalue, SourceRange } from './tree.ts';
 import type { CType } from './types.ts';
+import { KEYWORDS } from './parser-cursor.ts';
 import { MAX_CHAIN, PrimaryParser } from './parser-primaries.ts';
 import { type Token, TokenKind, rangeBetween } from './lexer.ts';
 import { alignOf, typeName, unqualified } from './types.ts';
@@ -15,6 +16,8 @@ import { conditionOf, sentence, valueOf } from './checker-conversions.ts';
 import { constantValue } from './checker-constants.ts';
 import { defineStatic } from './checker-declarations.ts';
 import { errorOperand, errorValue, isError, operandRange, operandType, valueOperand } from './checker.ts';
+import { isBuiltin } from './checker-calls.ts';
+import { lookUp } from './scopes.ts';
 import { staticInitialiser } from './checker-statics.ts';
 
 /** Binary operators by precedence, larger binds tighter. */
@@ -178,7 +181,8 @@ export abstract class ExpressionParser extends PrimaryParser {
   private unary(): Operand {
     const start = this.token;
     if (start.kind === TokenKind.punctuator) {
-      if (start.text === '(' && this.startsType(this.peek(1))) return this.castOrLiteral();
+      if (start.text === '(' && (this.startsType(this.peek(1)) || this.castsToUnknownType()))
+        return this.castOrLiteral();
       if (isPrefix(start.text)) return this.nested(() => this.prefix());
     } else if (start.kind === TokenKind.identifier) {
       if (start.text === 'sizeof') return this.sizeof();
@@ -190,6 +194,18 @@ export abstract class ExpressionParser extends PrimaryParser {
       }
     }
     return this.postfix(this.primary(), start);
+  }
+
+  /** `(name *)` or `(name) x` with an undeclared name: its header is missing. */
+  private castsToUnknownType(): boolean {
+    const name = this.peek(1);
+    if (name.kind !== TokenKind.identifier || KEYWORDS.has(name.text)) return false;
+    if (lookUp(this.checker.scope, name.text) !== null || isBuiltin(name.text)) return false;
+    if (this.peek(2).is('*')) return this.peek(3).is(')') || this.peek(3).is('*');
+    const after = this.peek(3).kind;
+    const isOperand =
+      after === TokenKind.identifier || after === TokenKind.number || after === TokenKind.string;
+    return this.peek(2).is(')') && isOperand;
   }
 
   private prefix(): Operand {

@@ -233,7 +233,8 @@ export abstract class StatementParser extends DeclarationParser {
 
   case(): Statement {
     const start = this.next();
-    const low = this.constantExpression("The value of 'case'") ?? 0n;
+    const known = this.constantExpression("The value of 'case'");
+    const low = known ?? 0n;
     const high = this.accept('...') ? (this.constantExpression("The end of the 'case' range") ?? low) : low;
     this.expect(':', "after the value of 'case'");
     const range = this.rangeFrom(start);
@@ -255,7 +256,7 @@ export abstract class StatementParser extends DeclarationParser {
         `The value ${label.low} already has a case.`,
         related,
       );
-    } else state.cases.push(label);
+    } else if (known !== null) state.cases.push(label);
     return this.withLabel({ kind: 'case', label, range });
   }
 
@@ -402,10 +403,11 @@ export abstract class StatementParser extends DeclarationParser {
       .trim()
       .replace(/;$/, '');
     const isBarrier = BARRIER_INSTRUCTIONS.has(instructions) && !(hasOutput && instructions !== '');
-    if (!isBarrier) {
+    const owner = this.checker.function?.symbol;
+    if (!isBarrier && owner !== undefined) {
       const text =
         'Inline assembly is not supported, apart from barriers. Use a function of <xenscope.h> or a hypercall.';
-      this.checker.error('unsupported.asm', range, text);
+      this.checker.deferred.push({ owner, id: 'unsupported.asm', range, message: text });
     }
     return {
       kind: 'expression',

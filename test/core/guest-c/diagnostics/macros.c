@@ -12,7 +12,6 @@ int f(int a)
     SELF = 1;
     return ADD(a);
 }
-#include "missing.h"
 #if UNDEFINED_MACRO > 1
 #else garbage
 #endif

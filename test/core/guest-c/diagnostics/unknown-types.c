@@ -19,3 +19,9 @@ int f(struct table *t)
     value = t->missing + walk(t->next, 3);
     return local.x + p->y + t->count + make(1, 2);
 }
+unsigned long casts(void *p, unsigned long u)
+{
+    unknown_t *q = (unknown_t *)p;
+    q = (other_t *)p;
+    return (size_type)u + sizeof(u) + (another)5 + *(q + 1);
+}
