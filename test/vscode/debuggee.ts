@@ -44,18 +44,43 @@ class Watch {
       F10: 'workbench.action.debug.stepOver',
       F11: 'workbench.action.debug.stepInto',
     };
+    await this.atRest();
     const screen = Screen.current;
     if (screen) await screen.do('press', { key });
     else await vscode.commands.executeCommand(commands[key]);
   }
 
+  /** Waits until VS Code shows a stop of the session that runs: before that, its keys mean something else. */
+  private async atRest(): Promise<void> {
+    await vscode.commands.executeCommand('workbench.action.focusActiveEditorGroup');
+    const { session } = this;
+    if (!session || this.ended) return;
+    await eventually(() => {
+      const item = vscode.debug.activeStackItem;
+      if (!(item instanceof vscode.DebugStackFrame && item.session.id === session.id)) {
+        throw new Error('VS Code shows no stack frame of the session.');
+      }
+    });
+  }
+
   /** The next stop that the test has not seen yet. */
   async stopped(): Promise<Stop> {
+    const stop = await this.stoppedOrEnded();
+    if (!stop) throw new Error(`The session ended. It said: ${this.output.join('')}`);
+    return stop;
+  }
+
+  /** The next stop, or null at the end of the session. */
+  async stoppedOrEnded(): Promise<Stop | null> {
     const body = await eventually(() => {
       const next = this.stops.shift();
-      if (!next) throw new Error(`The guest did not stop. It said: ${this.output.join('')}`);
+      if (!next && !this.ended) throw new Error(`The guest did not stop. It said: ${this.output.join('')}`);
       return next;
     });
+    return body ? this.describe(body) : null;
+  }
+
+  private async describe(body: DebugProtocol.StoppedEvent['body']): Promise<Stop> {
     const { session } = this;
     if (!session) throw new Error('There is no session.');
     const { stackFrames } = (await session.customRequest('stackTrace', {
