@@ -12,7 +12,7 @@ import { mayActOn, refuseUnprivileged, resolveForeign } from './foreign.ts';
 import { isGuestAddress } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 export const UVMF_NONE = 0;
 export const UVMF_TLB_FLUSH = 1;
@@ -49,6 +49,7 @@ function change(hv: Hypervisor, vcpu: Vcpu, args: Int32Array, pageOwner: number)
   const at = ARGUMENTS[hv.abi.wordBytes];
   if (!isGuestAddress(hv.abi, vaLo, vaHi))
     return refuse(hv, 'va_mapping.address', { addressLo: vaLo, addressHi: vaHi });
+  met(hv, 'va_mapping.address');
   const rc = changeEntry(
     hv,
     vcpu,
@@ -79,6 +80,8 @@ function changeEntry(
   const root = vcpu.kernelRoot;
   if (root === null) throw new Error(`update_va_mapping: ${vcpu.name} runs without a root`);
   walk(hv.memory, hv.abi, root, vaLo, vaHi, record);
+  // Xen reads the L2 entry through its linear mapping of the guest's own tables: a walk through the levels above it.
+  vcpu.mmu.markTables(record, Math.max(record.level, 2));
   if (record.level !== 1 || record.end === 'noMemory')
     return refuse(hv, 'va_mapping.no-l1', {
       addressLo: vaLo,
@@ -87,6 +90,7 @@ function changeEntry(
       slot: record.slots[record.level - 1] as number,
       table: record.tables[record.level - 1] as Mfn,
     });
+  met(hv, 'va_mapping.no-l1');
   const table = record.tables[0] as Mfn;
   const frames = hv.frames;
   const isL1 =
@@ -96,6 +100,7 @@ function changeEntry(
     frames.hasFlag(table, FrameFlag.validated);
   if (!isL1)
     return refuse(hv, 'va_mapping.not-l1', { addressLo: vaLo, addressHi: vaHi, frame: table, table });
+  met(hv, 'va_mapping.not-l1');
   const word = entryWord(hv.abi, record.slots[0] as number);
   return modL1Entry(
     hv,

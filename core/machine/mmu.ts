@@ -122,6 +122,14 @@ export class Mmu {
     return record;
   }
 
+  /**
+   * Sets A in the entries of a walk that led to another table, from the root down to those above a level: what the
+   * processor does also when the walk then ends in a fault, and when Xen reads a table through its linear mapping.
+   */
+  markTables(record: WalkRecord, above: number = record.level): void {
+    for (let index = this.abi.levels.length - 1; index >= above; index--) this.mark(record, index, A);
+  }
+
   /** Drops the translations that a CR3 load drops: all but global ones. */
   flushNonGlobal(): void {
     this.bump(Control.tlbGeneration);
@@ -215,11 +223,6 @@ export class Mmu {
     this.fault.errorCode = errorCode;
     this.fault.bytes = 0;
     return null;
-  }
-
-  /** Sets A in the entries that led to another table, also when the walk then ends in a fault. */
-  private markTables(record: WalkRecord): void {
-    for (let index = this.abi.levels.length - 1; index >= record.level; index--) this.mark(record, index, A);
   }
 
   /** Sets A, and D after a store, in the entry that maps the page. */
