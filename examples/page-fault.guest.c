@@ -13,7 +13,7 @@
  * What to watch: the frame's type in Machine Frames. It is `writable` while the kernel can write to it, has a type
  * count of 0 after update_va_mapping, and becomes l1 (l2, l3) when it is linked. Nothing else makes a page table.
  *
- * The same text runs on x86_64 (four levels) and on x86_32 (two).
+ * The same text runs on x86_64 (four levels), x86_32p (three) and x86_32 (two).
  */
 
 #include <xenscope.h>
@@ -53,7 +53,7 @@ static int map_page(unsigned long va, mfn_t mfn)
         pteval_t entry = read_entry(table, pt_slot(va, level));
 
         if (!(entry & _PAGE_PRESENT)) {
-            entry = mfn_to_pte(new_table(), PT_TABLE_FLAGS);
+            entry = mfn_to_pte(new_table(), pt_table_flags(level));
             rc = set_entry(table, pt_slot(va, level), entry);
             if (rc != 0)
                 return rc;

@@ -22,7 +22,7 @@ page_fault_handler(virt_addr)
             memset((void *)page, 0, PAGE_SIZE);
             /* no page table is writable by the guest: the kernel's own mapping becomes read-only first */
             HYPERVISOR_update_va_mapping(page, mfn_to_pte(frame, _PAGE_PRESENT | _PAGE_ACCESSED), UVMF_INVLPG);
-            entry = mfn_to_pte(frame, PT_TABLE_FLAGS);
+            entry = mfn_to_pte(frame, pt_table_flags(level));
             link.ptr = ((uint64_t)table << PAGE_SHIFT) + pt_slot(virt_addr, level) * sizeof(pteval_t);
             link.val = entry;
             if (HYPERVISOR_mmu_update(&link, 1, NULL, DOMID_SELF) != 0)

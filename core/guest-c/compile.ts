@@ -32,7 +32,6 @@ import type { FunctionSymbol, SourceRange, Scope, TranslationUnit, VariableSymbo
 export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program {
   const { model } = unit;
   const abi = ABIS[model.abi];
-  if (abi === undefined) throw new Error(`compile.generate: no ABI row for ${model.abi}`);
   const textBase = virtualAddress(abi.virtBase + BigInt(STACK_BYTES));
   const emitter = new Emitter();
   const start = functionNamed(unit, START_FUNCTION);

@@ -47,8 +47,8 @@ export function buildDomain(hv: Hypervisor, spec: DomainSpec): Domain {
   domain.maxPages = spec.maxPages ?? nrPages;
   const vcpu = domain.addVcpu(machine.store, hv.memory);
   const picker = new FramePicker(hv.heap, spec.layout);
-  const mfns = takeFrames(hv, domain, picker, nrPages, boot.tablesPfn);
-  const sharedInfo = takeSharedInfo(hv, domain, picker);
+  const { mfns, sharedInfo } = takeFrames(hv, domain, picker, nrPages, boot.tablesPfn);
+  shareInfoPage(hv, domain, sharedInfo);
   writeP2m(hv, boot, mfns);
   writeImage(hv, spec.image, mfns);
   domain.layout = describeLayout(abi, boot, sharedInfo, mfns);
@@ -90,6 +90,13 @@ function nextDomainId(hv: Hypervisor, spec: DomainSpec): DomainId {
 }
 
 const NOT_PICKED = 0xffff_ffff;
+const FRAMES_BELOW_4G = 0x10_0000;
+
+/** The domain's frames by PFN, and the frame of its shared info page. */
+interface TakenFrames {
+  readonly mfns: Uint32Array;
+  readonly sharedInfo: Mfn;
+}
 
 /**
  * Frames by PFN, each owned, scrubbed and entered into the M2P. The frames are picked in the order of the PFNs, and
@@ -101,15 +108,16 @@ function takeFrames(
   picker: FramePicker,
   nrPages: number,
   rootPfn: number,
-): Uint32Array {
-  const { frames, memory, machine } = hv;
+): TakenFrames {
+  const { frames, memory, machine, abi } = hv;
   const first = machine.firstHeapFrame;
-  const mfns = new Uint32Array(nrPages);
+  const picked = new Uint32Array(nrPages + 1);
+  for (let i = 0; i < picked.length; i++) picked[i] = picker.next();
+  placeBelow(picked, rootPfn, abi.rootFrameLimit ?? Infinity, rootPfn);
+  // start_info holds its machine address in a word of the guest.
+  placeBelow(picked, nrPages, abi.wordBytes === 4 ? FRAMES_BELOW_4G : Infinity, rootPfn);
+  const mfns = picked.subarray(0, nrPages);
   const pfns = new Uint32Array(machine.maxPage - first).fill(NOT_PICKED);
-  for (let i = 0; i < nrPages; i++) {
-    mfns[i] = picker.next();
-  }
-  placeRootLow(hv.abi, mfns, rootPfn);
   for (let i = 0; i < nrPages; i++) pfns[(mfns[i] as number) - first] = i;
   for (let i = 0; i < pfns.length; i++) {
     const page = pfns[i] as number;
@@ -123,24 +131,24 @@ function takeFrames(
   }
   hv.heap.took(nrPages);
   domain.totPages = nrPages;
-  return mfns;
+  return { mfns, sharedInfo: mfn(picked[nrPages] as number) };
 }
 
-/** Where CR3 is too narrow for the frame of the root, the toolstack takes one that it can hold. */
-function placeRootLow(abi: Abi, mfns: Uint32Array, rootPfn: number): void {
-  const limit = abi.rootFrameLimit ?? Infinity;
-  const root = mfns[rootPfn] as number;
-  if (root < limit) return;
-  const low = mfns.findIndex((frame) => frame < limit);
-  if (low < 0)
-    throw new Error('the domain has no frame below 4 GiB for its root: give the machine less memory');
-  mfns[rootPfn] = mfns[low] as number;
-  mfns[low] = root;
+/**
+ * Exchanges the frame at an index, if it does not lie below a limit, for one that does: the toolstack and Xen choose
+ * it so. `kept` is an index whose frame stays where it is.
+ */
+function placeBelow(picked: Uint32Array, index: number, limit: number, kept: number): void {
+  const frame = picked[index] as number;
+  if (frame < limit) return;
+  const low = picked.findLastIndex((each, i) => each < limit && i !== kept);
+  if (low < 0) throw new Error('the domain has no frame below 4 GiB: give the machine less memory');
+  picked[index] = picked[low] as number;
+  picked[low] = frame;
 }
 
 /** A page of Xen's heap that the domain may map: type writable, with a permanent type reference; not in the M2P. */
-function takeSharedInfo(hv: Hypervisor, domain: Domain, picker: FramePicker): Mfn {
-  const frame = picker.next();
+function shareInfoPage(hv: Hypervisor, domain: Domain, frame: Mfn): void {
   assignPage(hv, frame, domain);
   hv.memory.fillFrame(frame, 0);
   hv.frames.flags.set(frame, FrameFlag.allocated | FrameFlag.xenHeap | FrameFlag.validated);
@@ -148,7 +156,6 @@ function takeSharedInfo(hv: Hypervisor, domain: Domain, picker: FramePicker): Mf
   hv.frames.typeCount.set(frame, 1);
   hv.machine.invalidateM2p(frame);
   hv.heap.took(1);
-  return frame;
 }
 
 function writeP2m(hv: Hypervisor, boot: BootLayout, mfns: Uint32Array): void {

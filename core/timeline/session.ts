@@ -19,6 +19,7 @@ import { type RunOptions, readOptions } from './options.ts';
 import { Recorder } from './recorder.ts';
 import { type CompiledScript, compileScript } from './scripts.ts';
 import type {
+  AbiName,
   BreakpointPlace,
   BreakpointSpec,
   Evaluation,

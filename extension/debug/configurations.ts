@@ -18,6 +18,7 @@ import type { AbiName } from '../../adapter/protocol.ts';
 /** The ABIs offered without a launch.json, with what people call them. */
 const abis: readonly { readonly abi: AbiName; readonly label: string }[] = [
   { abi: 'x86_64', label: '64-bit guest' },
+  { abi: 'x86_32p', label: '32-bit guest with PAE' },
   { abi: 'x86_32', label: '32-bit guest' },
 ];
 

@@ -12,7 +12,7 @@ import { isRecord } from '../../adapter/dap/arguments.ts';
 import { xenscope } from '../support/cli.ts';
 import { Normaliser } from './normalise.ts';
 
-const ABIS = ['x86_64', 'x86_32'] as const;
+const ABIS = ['x86_64', 'x86_32p', 'x86_32'] as const;
 const EXAMPLES = readdirSync('examples').filter((name) => name.endsWith('.guest.c'));
 const UPDATE = process.env['UPDATE_GOLDEN'] === '1';
 

@@ -13,6 +13,7 @@ const FRAMES = { from: 0x100n, to: 0x4000n };
 const IMAGE_BYTES = 64n * 1024n * 1024n;
 const VIRT_BASES: Readonly<Record<string, bigint>> = {
   x86_64: 0xffff_ffff_8000_0000n,
+  x86_32p: 0xc000_0000n,
   x86_32: 0xc000_0000n,
 };
 /** Members that hold a frame number as it is, not an entry (`arg1` is that of an mmuext_op). */

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { type GuestRun, runGuest } from '../support/guest.ts';
 
-const BOTH = ['x86_64', 'x86_32'] as const;
+const ABIS = ['x86_64', 'x86_32p', 'x86_32'] as const;
 
 /** What every script of this file has in front: one update, a table page, the kernel's own page directory. */
 const COMMON = `
@@ -52,9 +52,11 @@ static mfn_t link_table(void)
 const rules = (run: GuestRun): (string | undefined)[] => run.refused.map((call) => call.refusal?.rule);
 const codes = (run: GuestRun): (number | string)[] => run.refused.map((call) => call.rc);
 
-for (const abi of BOTH) {
+for (const abi of ABIS) {
   const run = (body: string): GuestRun => runGuest(`${COMMON}\nint kernel_main(start_info_t *si)\n{\n(void)si;\n${body}\n}\n`, { abi });
-  const EBUSY_OR_EINVAL = abi === 'x86_64' ? -16 : -22;
+  /** x86_32 ended with the era in which every failed operation was -EINVAL. */
+  const modern = abi !== 'x86_32';
+  const EBUSY_OR_EINVAL = modern ? -16 : -22;
 
   describe(`the wiki page's errors on ${abi}`, () => {
     it('W1: pt_base is a virtual address; as the machine address of the directory it is refused', () => {
@@ -95,7 +97,7 @@ for (const abi of BOTH) {
         return update(entry_maddr(directory(VA), pt_slot(VA, 2)), mfn_to_pte(virt_to_mfn(page), PT_TABLE_FLAGS)) < 0 ? 0 : 1;`);
       expect(wrong.exit).toMatchObject({ status: 0 });
       expect(rules(wrong)).toEqual(['l1e.mmio']);
-      expect(codes(wrong)).toEqual([abi === 'x86_64' ? -1 : -22]);
+      expect(codes(wrong)).toEqual([modern ? -1 : -22]);
       expect(wrong.refused[0]?.refusal?.message).toContain('slot 3');
     });
 
@@ -180,7 +182,7 @@ for (const abi of BOTH) {
         return update(entry_maddr(table, pt_slot(VA, 1)), mfn_to_pte(pfn, PT_PAGE_FLAGS)) < 0 ? 0 : 1;`);
       expect(wrong.exit).toMatchObject({ status: 0 });
       expect(['l1e.owner', 'l1e.mmio']).toContain(rules(wrong)[0]);
-      expect([EBUSY_OR_EINVAL, abi === 'x86_64' ? -1 : -22]).toContain(codes(wrong)[0]);
+      expect([EBUSY_OR_EINVAL, modern ? -1 : -22]).toContain(codes(wrong)[0]);
     });
 
     it('W13: the faulting address has no pseudo-physical page: the P2M is not asked for one', () => {
@@ -222,7 +224,7 @@ for (const abi of BOTH) {
       expect(rules(done)).toEqual([]);
     });
 
-    it('W17: a handler that checks nothing faults for ever; every refusal is in the log', () => {
+    it('W17: a handler that checks nothing faults again and again; every refusal is in the log', () => {
       const loop = runGuest(
         `page_fault_handler(virt_addr) {
            struct mmu_update r = { .ptr = virt_addr, .val = 0 };
@@ -230,8 +232,8 @@ for (const abi of BOTH) {
          }`,
         { abi, maxStatements: 2000 },
       );
-      expect(loop.exit).toMatchObject({ status: 4, kind: 'limit' });
-      expect(loop.refused.length).toBeGreaterThan(3);
+      expect(loop.exit).toMatchObject({ status: 1, kind: 'failed' });
+      expect(loop.refused.length).toBeGreaterThan(1);
     });
 
     it('W18: pages are given back and taken with memory_op; the M2P follows, the P2M is the guest\'s to keep', () => {

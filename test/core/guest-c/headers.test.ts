@@ -17,7 +17,7 @@ import {
   withoutGcc,
 } from './front-support.ts';
 
-const ABIS: readonly AbiName[] = ['x86_64', 'x86_32'];
+const ABIS: readonly AbiName[] = ['x86_64', 'x86_32p', 'x86_32'];
 const headers = [...SHIPPED.files.keys()].filter(
   (name) => name.endsWith('.h') && !/xen-x86_\d+\.h$/.test(name),
 );
@@ -191,6 +191,7 @@ describe.skipIf(withoutGcc).each(ABIS)('gcc for %s', (abi) => {
     '-Wall',
     '-Wextra',
     GCC_MACHINE[abi],
+    ...(abi === 'x86_32p' ? ['-DCONFIG_X86_PAE'] : []),
     '-ffreestanding',
     `-I${HEADERS_FOLDER}`,
   ];

@@ -16,8 +16,12 @@ typedef unsigned long mfn_t;
 typedef unsigned long vaddr_t;
 typedef uint64_t paddr_t;
 typedef uint64_t maddr_t;
-/* A page-table entry. */
+/* A page-table entry: with PAE it is wider than a word of the guest. */
+#if defined(__i386__) && defined(CONFIG_X86_PAE)
+typedef uint64_t pteval_t;
+#else
 typedef unsigned long pteval_t;
+#endif
 typedef pteval_t pgentry_t;
 
 #define PAGE_SHIFT 12
@@ -41,6 +45,12 @@ typedef pteval_t pgentry_t;
 #define __PT_INDEX_BITS 9
 #define _PAGE_NX (1UL << 63)
 #define PTE_FRAME_MASK 0x000ffffffffff000UL
+#elif defined(CONFIG_X86_PAE)
+#define VIRT_BASE 0xc0000000UL
+#define PAGETABLE_LEVELS 3
+#define __PT_INDEX_BITS 9
+#define _PAGE_NX (1ULL << 63)
+#define PTE_FRAME_MASK 0x000ffffffffff000ULL
 #else
 #define VIRT_BASE 0xc0000000UL
 #define PAGETABLE_LEVELS 2
@@ -56,8 +66,14 @@ typedef pteval_t pgentry_t;
 #define L1_PROT (_PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED)
 #define L1_PROT_RO (_PAGE_PRESENT | _PAGE_ACCESSED)
 #define L2_PROT PT_TABLE_FLAGS
+#if PAGETABLE_LEVELS == 3
+/* A PAE root has four slots, whose entries a 32-bit Xen takes with P alone. */
+#define L3_PROT _PAGE_PRESENT
+#else
 #define L3_PROT PT_TABLE_FLAGS
+#endif
 #define L4_PROT PT_TABLE_FLAGS
+#define pt_table_flags(level) ((level) == 3 ? L3_PROT : PT_TABLE_FLAGS)
 
 /* The P2M, indexed by pseudo-physical frame; the guest keeps it, Xen never looks at it. */
 extern unsigned long *phys_to_machine_mapping;
@@ -111,14 +127,14 @@ __XENSCOPE_LIBRARY maddr_t mfn_to_maddr(mfn_t mfn)
     return (maddr_t)mfn << PAGE_SHIFT;
 }
 
-__XENSCOPE_LIBRARY pteval_t mfn_to_pte(mfn_t mfn, unsigned long flags)
+__XENSCOPE_LIBRARY pteval_t mfn_to_pte(mfn_t mfn, pteval_t flags)
 {
     return ((pteval_t)mfn << PAGE_SHIFT) | flags;
 }
 
 __XENSCOPE_LIBRARY mfn_t pte_to_mfn(pteval_t entry)
 {
-    return (entry & PTE_FRAME_MASK) >> PAGE_SHIFT;
+    return (mfn_t)((entry & PTE_FRAME_MASK) >> PAGE_SHIFT);
 }
 
 /* The slot that an address selects in a table of a level; 1 is the level that maps pages. */
@@ -176,7 +192,7 @@ __XENSCOPE_LIBRARY bool __xenscope_map_next(void)
                 ((pteval_t *)page)[i] = 0;
             if (HYPERVISOR_update_va_mapping(page, mfn_to_pte(virt_to_mfn(page), L1_PROT_RO), UVMF_INVLPG) != 0)
                 return false;
-            entry = mfn_to_pte(virt_to_mfn(page), PT_TABLE_FLAGS);
+            entry = mfn_to_pte(virt_to_mfn(page), pt_table_flags(level));
             link.ptr = entry_maddr(table, pt_slot(va, level));
             link.val = entry;
             if (HYPERVISOR_mmu_update(&link, 1, NULL, DOMID_SELF) != 0)

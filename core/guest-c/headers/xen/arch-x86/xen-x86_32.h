@@ -16,10 +16,17 @@
 #define FLAT_USER_DS FLAT_RING3_DS
 #define FLAT_USER_SS FLAT_RING3_SS
 
+#ifdef CONFIG_X86_PAE
+/* The last 168 MiB are Xen's; they begin with the M2P, whose end XENMEM_machphys_mapping tells. */
+#define __HYPERVISOR_VIRT_START 0xf5800000UL
+#define __MACH2PHYS_VIRT_START 0xf5800000UL
+#define __MACH2PHYS_VIRT_END 0xf6800000UL
+#else
 /* Without PAE: the last 64 MiB are Xen's, its first 4 MiB show the M2P. */
 #define __HYPERVISOR_VIRT_START 0xfc000000UL
 #define __MACH2PHYS_VIRT_START 0xfc000000UL
 #define __MACH2PHYS_VIRT_END 0xfc400000UL
+#endif
 
 struct cpu_user_regs {
     uint32_t ebx;
