@@ -16,16 +16,7 @@ await build({
   define: { 'import.meta.dirname': JSON.stringify(join(folder, 'real')) },
   logLevel: 'warning',
 });
-const run = spawnSync(
-  process.execPath,
-  [
-    '--enable-source-maps',
-    ...(process.env.ORACLE_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/xs/prof'] : []),
-    outfile,
-    ...process.argv.slice(2),
-  ],
-  {
-    stdio: 'inherit',
-  },
-);
+const run = spawnSync(process.execPath, ['--enable-source-maps', outfile, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+});
 process.exitCode = run.status ?? 1;
