@@ -38,11 +38,15 @@ export class Heap {
     this.words.set(NEXT, frame);
   }
 
-  /** The first of 2^order free frames, aligned to their number; null when there are none. It takes nothing yet. */
-  find(order: number): Mfn | null {
+  /**
+   * The first of 2^order free frames below a limit, aligned to their number; null when there are none. It takes nothing
+   * yet.
+   */
+  find(order: number, below = this.machine.maxPage): Mfn | null {
     const size = 2 ** order;
     if (this.freeFrames < size) return null;
-    const { firstHeapFrame, maxPage } = this.machine;
+    const { firstHeapFrame } = this.machine;
+    const maxPage = Math.min(below, this.machine.maxPage);
     const first = Math.ceil(firstHeapFrame / size) * size;
     const start = Math.max(first, Math.ceil((this.words.get(NEXT) >>> 0) / size) * size);
     const at = this.scan(start, maxPage, size) ?? this.scan(first, Math.min(start, maxPage), size);

@@ -10,6 +10,8 @@ import type { Vcpu } from '../machine/vcpu.ts';
 import { DOMID, type DomainId, type Mfn, lowWord, highWord, mfn } from '../units.ts';
 import { isGuestAddress, readField, writeField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { exchange } from './memory-exchange.ts';
+import { machineMemoryMap, machphysMfnList, maximumGpfn, memoryMap, physmap } from './memory-queries.ts';
 import { allocatePages, getPage, putPage } from './references.ts';
 import { type Facts, refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
@@ -29,6 +31,9 @@ export const XENMEM_NAMES: readonly string[] = [
   'XENMEM_machine_memory_map',
   'XENMEM_exchange',
   'XENMEM_machphys_mapping',
+  'XENMEM_set_memory_map',
+  'XENMEM_maximum_gpfn',
+  'XENMEM_remove_from_physmap',
 ];
 
 const INCREASE = 0;
@@ -37,9 +42,16 @@ const MAXIMUM_RAM_PAGE = 2;
 const CURRENT_RESERVATION = 3;
 const MAXIMUM_RESERVATION = 4;
 const POPULATE = 6;
+const MACHPHYS_MFN_LIST = 5;
+const ADD_TO_PHYSMAP = 7;
+const MEMORY_MAP = 9;
+const MACHINE_MEMORY_MAP = 10;
+const EXCHANGE = 11;
 const MACHPHYS_MAPPING = 12;
-/** Operations up to this number exist in Xen. */
-const LAST_OPERATION = 26;
+const SET_MEMORY_MAP = 13;
+const MAXIMUM_GPFN = 14;
+const REMOVE_FROM_PHYSMAP = 15;
+const ADD_TO_PHYSMAP_BATCH = 23;
 const COMMAND_MASK = 0x3f;
 const HIGH_WORD_WEIGHT = 0x1_0000_0000;
 
@@ -56,22 +68,41 @@ interface Reservation {
 
 export function memoryOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const command = (args[0] as number) & COMMAND_MASK;
+  const lo = args[2] as number;
+  const hi = args[3] as number;
+  if (command > hv.ruleSet.lastMemoryOp) return refuse(hv, 'memory_op.command', { command });
   switch (command) {
     case INCREASE:
     case DECREASE:
     case POPULATE:
-      return reservation(hv, vcpu, command, args[2] as number, args[3] as number);
+      return reservation(hv, vcpu, command, lo, hi);
     case MAXIMUM_RAM_PAGE:
       return hv.machine.maxPage;
     case CURRENT_RESERVATION:
     case MAXIMUM_RESERVATION:
-      return queryReservation(hv, vcpu, command, args[2] as number, args[3] as number);
+      return queryReservation(hv, vcpu, command, lo, hi);
+    case MACHPHYS_MFN_LIST:
+      return machphysMfnList(hv, vcpu, lo, hi);
+    case ADD_TO_PHYSMAP:
+    case REMOVE_FROM_PHYSMAP:
+    case ADD_TO_PHYSMAP_BATCH:
+      return physmap(hv, vcpu, command, lo, hi);
+    case MEMORY_MAP:
+      return memoryMap(hv, vcpu, lo, hi);
+    case MACHINE_MEMORY_MAP:
+      return machineMemoryMap(hv, vcpu, lo, hi);
+    case EXCHANGE:
+      return exchange(hv, vcpu, lo, hi);
     case MACHPHYS_MAPPING:
-      return machphysMapping(hv, vcpu, args[2] as number, args[3] as number);
+      return machphysMapping(hv, vcpu, lo, hi);
+    case SET_MEMORY_MAP:
+      return vcpu.domain.role === 'hardware'
+        ? refuse(hv, 'memory_op.not-modelled', { command })
+        : refuse(hv, 'memory_op.set-map', {});
+    case MAXIMUM_GPFN:
+      return maximumGpfn(hv, vcpu);
     default:
-      return refuse(hv, command <= LAST_OPERATION ? 'memory_op.not-modelled' : 'memory_op.command', {
-        command,
-      });
+      return refuse(hv, 'memory_op.not-modelled', { command });
   }
 }
 

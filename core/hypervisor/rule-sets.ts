@@ -56,6 +56,12 @@ export interface RuleSet {
   readonly decreaseUnpins: boolean;
   /** Argument errors of memory_op 0, 1 and 6 are returned, or hidden in a count of 0. */
   readonly memoryOpReturnsErrors: boolean;
+  /** The last operation of memory_op. */
+  readonly lastMemoryOp: number;
+  /** How exchange and its like check: 3.0.4 knew neither nodes nor other domains, and no memory below the DMA limit. */
+  readonly exchangeRules: 'modern' | 'old';
+  /** Fewest address bits that exchanged memory may be asked for. */
+  readonly leastAddressBits: number;
   /** Largest extent order of an ordinary domain and of the hardware domain. */
   readonly maxOrder: { readonly domU: number; readonly hardware: number };
   readonly maxTypeCount: number;
@@ -100,6 +106,9 @@ const modern: RuleSet = {
   pinAboveRootIgnored: true,
   decreaseUnpins: false,
   memoryOpReturnsErrors: false,
+  lastMemoryOp: 26,
+  exchangeRules: 'modern',
+  leastAddressBits: 0,
   maxOrder: { domU: 9, hardware: 12 },
   maxTypeCount: 0xffff_ffff,
   assists: new Set([0, 1, 2, 3, 4, 5, 32]),
@@ -134,6 +143,9 @@ const old: RuleSet = {
   pinAboveRootIgnored: true,
   decreaseUnpins: true,
   memoryOpReturnsErrors: true,
+  lastMemoryOp: 13,
+  exchangeRules: 'old',
+  leastAddressBits: 30,
   maxOrder: { domU: 0, hardware: 31 },
   maxTypeCount: 0xffff,
   assists: new Set([0, 1, 2, 3]),

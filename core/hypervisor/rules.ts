@@ -9,6 +9,7 @@
 
 import { entryRules } from './rules-entries.ts';
 import { callRules } from './rules-calls.ts';
+import { exchangeRules } from './rules-exchange.ts';
 import { grantRules } from './rules-grants.ts';
 import { mmuextRules } from './rules-mmuext.ts';
 import type { Rule, XenVersion } from './rule.ts';
@@ -16,7 +17,7 @@ import type { ErrorName } from './errno.ts';
 
 export type { Rule, XenVersion } from './rule.ts';
 
-export const RULES = { ...entryRules, ...mmuextRules, ...callRules, ...grantRules };
+export const RULES = { ...entryRules, ...mmuextRules, ...callRules, ...exchangeRules, ...grantRules };
 
 export type RuleId = keyof typeof RULES;
 

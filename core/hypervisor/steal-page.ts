@@ -40,6 +40,19 @@ export function assignStolen(hv: Hypervisor, frame: Mfn, domain: Domain): void {
   assignPage(hv, frame, domain);
 }
 
+/** Takes 2^order frames below a limit from the heap, scrubbed, for nobody yet; null when there are none. */
+export function takeForNobody(hv: Hypervisor, order: number, below: number): Mfn | null {
+  const base = hv.heap.find(order, below);
+  if (base === null) return null;
+  const count = 2 ** order;
+  for (let i = 0; i < count; i++) {
+    hv.frames.refCount.set(base + i, 1);
+    hv.memory.fillFrame(mfn(base + i), 0);
+  }
+  hv.heap.took(count);
+  return base;
+}
+
 /** Puts a stolen page back into the heap. */
 export function freeStolen(hv: Hypervisor, frame: Mfn): void {
   hv.frames.refCount.set(frame, 0);

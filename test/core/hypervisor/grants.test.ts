@@ -25,13 +25,14 @@ import {
 const MIB = 1024 * 1024;
 const ABIS = [
   { abi: 'x86_64', xen: '4.17' },
+  { abi: 'x86_32p', xen: '4.17' },
   { abi: 'x86_32', xen: '3.0.4' },
   { abi: 'x86_64', xen: '3.0.4' },
 ] as const;
 
 /** A domain that grants a page, and one that maps it at `va`. */
 function pair(options: {
-  readonly abi: 'x86_64' | 'x86_32';
+  readonly abi: 'x86_64' | 'x86_32p' | 'x86_32';
   readonly xen: '4.17' | '3.0.4';
   readonly debug?: boolean;
   readonly mapperRole?: 'hardware';
@@ -122,7 +123,10 @@ describe.each(ABIS)('grants on $abi under Xen $xen', ({ abi, xen }) => {
   ])('flags 0x%x make the entry that facts 5.5 lists', (flags, low) => {
     map(flags);
     const entry = entryAt(va);
-    if (modern) {
+    if (abi === 'x86_32p') {
+      const user = (flags & APPLICATION_MAP) === 0 ? 0n : 4n;
+      expect(entry).toBe((1n << 63n) | (BigInt(frame) << 12n) | (low & ~0x104n) | user);
+    } else if (modern) {
       const kernel = (flags & APPLICATION_MAP) === 0 ? 0x10n << 48n : 0n;
       expect(entry).toBe((1n << 63n) | kernel | (BigInt(frame) << 12n) | low);
     } else expect(entry & 3n).toBe(low & 3n);

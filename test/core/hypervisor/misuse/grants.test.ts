@@ -21,6 +21,7 @@ const MIB = 1024 * 1024;
 
 describe.each([
   { abi: 'x86_64', xen: '4.17' },
+  { abi: 'x86_32p', xen: '4.17' },
   { abi: 'x86_32', xen: '3.0.4' },
   { abi: 'x86_64', xen: '3.0.4' },
 ] as const)('misuse of grants on $abi under Xen $xen', ({ abi, xen }) => {
