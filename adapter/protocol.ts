@@ -27,6 +27,12 @@ export interface LaunchAttributes {
   /** `contiguous`, `scattered` or `scattered:SEED`. */
   readonly layout?: string;
   readonly role?: 'domU' | 'hardware';
+  /** A debug build of Xen prints more and keeps bit 62 of L1 entries for itself. */
+  readonly xenBuild?: 'release' | 'debug';
+  /** Default true; false is Xen's boot option pv-linear-pt=0. */
+  readonly linearPageTables?: boolean;
+  /** What Xen does about entries without P that a processor with the L1TF flaw could use. */
+  readonly l1tf?: 'ignored' | 'crash';
   readonly maxStatements?: number;
   /** Default true: F5 stops on the first line of the script's entry function. */
   readonly stopOnEntry?: boolean;

@@ -120,6 +120,9 @@ export interface RunFlags extends LanguageFlags {
   readonly machine?: string;
   readonly layout?: string;
   readonly role?: string;
+  readonly xenBuild?: string;
+  readonly linearPageTables: boolean;
+  readonly l1tf?: string;
   readonly entry?: string;
   readonly fault?: string;
   readonly maxStatements?: number;
@@ -142,7 +145,10 @@ const machineOptions = (command: Command): Command =>
       '--layout <layout>',
       'how PFNs map to MFNs: contiguous or scattered[:SEED] (default: scattered:1)',
     )
-    .option('--role <role>', 'domU or hardware, the privileged domain (default: domU)');
+    .option('--role <role>', 'domU or hardware, the privileged domain (default: domU)')
+    .option('--xen-build <build>', 'release or debug, which prints more (default: release)')
+    .option('--no-linear-page-tables', "Xen's boot option pv-linear-pt=0")
+    .option('--l1tf <policy>', 'entries without P that L1TF could use: ignored or crash (default: ignored)');
 
 function collect(folder: string, folders: readonly string[] = []): readonly string[] {
   return [...folders, folder];

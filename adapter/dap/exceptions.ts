@@ -136,8 +136,9 @@ function explainRefusal(record: HypercallRecord, refusal: RefusalRecord): string
   ].join('\n');
 }
 
-function xenSays({ xenPrints, xenPrintsInRelease }: RefusalRecord): string {
+function xenSays({ xenPrints, xenPrintsInRelease, isPrinted }: RefusalRecord): string {
   if (xenPrints === '') return 'Xen prints nothing here, not even a debug build.';
+  if (isPrinted && !xenPrintsInRelease) return `Xen, a debug build, prints "${xenPrints}".`;
   const where = xenPrintsInRelease ? 'Xen prints' : 'A debug build of Xen prints';
   const else_ = xenPrintsInRelease ? '' : '; a release build prints nothing';
   return `${where} "${xenPrints}"${else_}.`;

@@ -8,10 +8,11 @@ import { A, D, G, GUEST_KERNEL_HI, P, PAT, PCD, PWT, RW, US, entryFrame as frame
 import { DOMID, type DomainId, type Mfn } from '../units.ts';
 import type { Domain } from '../machine/domain.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { checkL1tf } from './l1tf.ts';
 import { getLinearPageTable, putLinearPageTable } from './linear.ts';
 import { getPage, putPage } from './references.ts';
 import { implicitUnmap } from './implicit-unmap.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
 import {
   TOP_L2,
@@ -73,10 +74,12 @@ export function getPageFromL1e(
 ): number {
   if (hasBadL1Flags(hv, lo, hi, mapper))
     return refuse(hv, 'l1e.flags', { level: 1, entryLo: lo, entryHi: hi });
+  met(hv, 'l1e.flags');
   const frame = frameOf(lo, hi);
   if (!hv.machine.isRam(frame)) return mapMmio(hv, lo, hi, frame, mapper, pageOwner);
   if (!getPage(hv, frame, pageOwner))
     return refuse(hv, 'l1e.owner', { level: 1, entryLo: lo, entryHi: hi, frame });
+  met(hv, 'l1e.owner');
   if ((lo & RW) !== 0) {
     const rc = getPageType(hv, frame, PageType.writable);
     if (rc !== 0) {
@@ -84,6 +87,7 @@ export function getPageFromL1e(
       if (hv.typeFailure !== TypeFailure.mismatch) return rc;
       return refuse(hv, 'l1e.writable-type', { level: 1, entryLo: lo, entryHi: hi, frame });
     }
+    met(hv, 'l1e.writable-type');
   }
   if (
     (lo & (PWT | PCD | PAT)) !== 0 &&
@@ -122,12 +126,17 @@ export function getPageFromUpper(
     (hi & (hv.masks.badHi[level - 1] as number)) !== 0
   )
     return refuse(hv, rules.flags, { level, entryLo: lo, entryHi: hi, table });
+  met(hv, rules.flags);
   const frame = frameOf(lo, hi);
   const owner = hv.frames.owner.get(table);
   const isTopSlot = slot === hv.abi.topL2Slot && level === hv.abi.rootLevel;
   const rc = getPageAndType(hv, frame, owner, isTopSlot ? TOP_L2 : level - 1);
-  if (rc === 0 || hv.typeFailure === TypeFailure.promotion || hv.typeFailure === TypeFailure.overflow)
-    return rc;
+  if (rc === 0) {
+    met(hv, rules.owner);
+    met(hv, rules.type);
+    return 0;
+  }
+  if (hv.typeFailure === TypeFailure.promotion || hv.typeFailure === TypeFailure.overflow) return rc;
   if (hv.typeFailure === TypeFailure.owner) {
     return refuse(hv, rules.owner, { level, entryLo: lo, entryHi: hi, table, frame });
   }
@@ -171,6 +180,7 @@ export function modL1Entry(
   if ((lo & P) !== 0) {
     if (hasBadL1Flags(hv, lo, hi, mapper))
       return refuse(hv, 'l1e.flags', { level: 1, entryLo: lo, entryHi: hi, table });
+    met(hv, 'l1e.flags');
     newLo = adjustedLo(hv, 1, lo, hi);
     newHi = adjustedHi(hv, 1, lo, hi);
     const sameReferences =
@@ -187,6 +197,8 @@ export function modL1Entry(
     if (wide) memory.writeSlotWord(slot, word + 1, newHi);
     if (sameReferences) return 0;
   } else {
+    const unsafe = checkL1tf(hv, mapper, 1, lo, hi);
+    if (unsafe !== 0) return unsafe;
     // The old A and D are kept in an entry that is not present, too.
     memory.writeSlotWord(slot, word, preserveAD ? newLo | (oldLo & (A | D)) : newLo);
     if (wide) memory.writeSlotWord(slot, word + 1, newHi);
@@ -214,6 +226,11 @@ export function modUpperEntry(
     return refuse(hv, 'l3e.closed-slot', { table, slot, level });
   const { wide } = hv;
   const word = wide ? slot * 2 : slot;
+  if ((lo & P) === 0) {
+    const domain = hv.machine.domain(hv.frames.owner.get(table) as DomainId);
+    const unsafe = domain === undefined ? 0 : checkL1tf(hv, domain, level, lo, hi);
+    if (unsafe !== 0) return unsafe;
+  }
   const oldLo = hv.memory.readWord(table, word);
   const oldHi = wide ? hv.memory.readWord(table, word + 1) : 0;
   let newLo = lo;

@@ -21,9 +21,16 @@ import { RULE_SETS, type RuleSet } from './rule-sets.ts';
 import { buildDomain } from './start-of-day.ts';
 import { TlbClock } from './tlb.ts';
 import { pageFault, trapToGuest } from './traps.ts';
-import type { DomainSpec, HypervisorObserver, HypervisorOptions, Refusal } from './types.ts';
+import type { CheckTracer, DomainSpec, HypervisorObserver, HypervisorOptions, Refusal } from './types.ts';
 
-export type { DomainSpec, GuestImage, HypervisorObserver, HypervisorOptions, Refusal } from './types.ts';
+export type {
+  CheckTracer,
+  DomainSpec,
+  GuestImage,
+  HypervisorObserver,
+  HypervisorOptions,
+  Refusal,
+} from './types.ts';
 export { DEFAULT_OPTIONS } from './types.ts';
 
 export class Hypervisor {
@@ -42,6 +49,8 @@ export class Hypervisor {
   readonly grants: GrantTables;
   /** Told of hypercalls, refusals, traps, crashes and console output; null costs nothing. */
   observer: HypervisorObserver | null = null;
+  /** Told of each check that a hypercall makes; null costs a comparison a check. */
+  tracer: CheckTracer | null = null;
 
   // The scratch of the call in progress; nothing of it lives on between calls but what `lastRefusal` explains.
   /** The refusal of the present or last hypercall: the first check that failed, innermost. */

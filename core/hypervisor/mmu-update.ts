@@ -13,7 +13,7 @@ import { mayActOn, refuseUnprivileged, resolveForeign } from './foreign.ts';
 import { carryInto, isGuestAddress, isNull } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import { TOP_L2, TypeFailure, getPageType, putPageType } from './type-system.ts';
 import { isTopL2 } from './xen-slots.ts';
 
@@ -100,6 +100,7 @@ function request(
   const command = ptrLo & (wide ? 7 : 3);
   if (command >= hv.ruleSet.mmuUpdateCommands)
     return refuse(hv, 'mmu_update.command', { command, ptr: formatHex(joinWords(ptrLo, ptrHi)) });
+  met(hv, 'mmu_update.command');
   const frame = frameOfPointer(ptrLo, ptrHi, wide);
   if (command === MMU_MACHPHYS_UPDATE) return machphysUpdate(hv, vcpu, frame, lo, hi, tableOwner, pageOwner);
   if (pageOwner !== vcpu.domain.id && !mayActOn(vcpu, pageOwner)) return refuseUnprivileged(hv, pageOwner);
@@ -109,6 +110,7 @@ function request(
       table: frame,
       ptr: formatHex(joinWords(ptrLo, ptrHi)),
     });
+  met(hv, 'mmu_update.table-owner');
   const word = (ptrLo & (wide ? 0xff8 : 0xffc)) >>> 2;
   const table = mfn(frame);
   if (hv.ruleSet.updateByStoredType)

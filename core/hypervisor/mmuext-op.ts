@@ -12,7 +12,7 @@ import { carryInto, isGuestAddress, isNull, readField } from './guest-access.ts'
 import type { Hypervisor } from './hypervisor.ts';
 import { MMU_UPDATE_PREEMPTED, readDone, writeDone } from './mmu-update.ts';
 import { getPage, ownsPage, putPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
 import { loadKernelRoot, loadUserRoot } from './root.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
@@ -161,6 +161,7 @@ function operation(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
     return refuse(hv, 'mmuext_op.user-root', { name: nameOf(op) });
   if (row.ownOnly && op.owner !== vcpu.domain.id && hv.ruleSet.mmuextChecksForeign)
     return refuse(hv, 'mmuext_op.foreign', { name: nameOf(op), foreign: op.owner });
+  met(hv, 'mmuext_op.command');
   return row.run(hv, vcpu, op);
 }
 
@@ -174,11 +175,14 @@ function pin(hv: Hypervisor, _vcpu: Vcpu, op: Operation): number {
     if (hv.typeFailure !== TypeFailure.mismatch) return rc;
     return refuse(hv, 'pin.type', { frame, wanted: `L${type} page table`, wantedType: type });
   }
+  met(hv, 'pin.owner');
+  met(hv, 'pin.type');
   if (hv.frames.hasFlag(mfn(frame), FrameFlag.pinned)) {
     const refused = refuse(hv, 'pin.twice', { frame });
     putPageAndType(hv, frame);
     return refused;
   }
+  met(hv, 'pin.twice');
   hv.frames.setFlag(mfn(frame), FrameFlag.pinned);
   return 0;
 }
@@ -191,6 +195,8 @@ function unpin(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
     putPage(hv, frame);
     return refuse(hv, 'unpin.not-pinned', { frame });
   }
+  met(hv, 'unpin.owner');
+  met(hv, 'unpin.not-pinned');
   hv.frames.clearFlag(mfn(frame), FrameFlag.pinned);
   putPageAndType(hv, frame);
   putPage(hv, frame);

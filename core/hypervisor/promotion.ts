@@ -19,6 +19,7 @@ import {
   putPageFromUpper,
 } from './entries.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { checkL1tf } from './l1tf.ts';
 import { refuse, whileValidating } from './refusal.ts';
 import { isWithin, linkL2Tables, writeXenSlots, xenSlots } from './xen-slots.ts';
 
@@ -29,6 +30,7 @@ const PAE_EXTENDED_CR3 = 3;
 export function promote(hv: Hypervisor, frame: number, type: number): number {
   const table = mfn(frame);
   hv.promotionKeptType = false;
+  if (hv.tracer !== null) hv.tracer.validating(frame, type);
   if (type === PageType.segDesc) return validateDescriptors(hv, table);
   const row = hv.abi.levels[type - 1];
   if (row === undefined) throw new Error(`promote: ABI ${hv.abi.name} has no tables of level ${type}`);
@@ -62,13 +64,13 @@ function takeEntry(hv: Hypervisor, domain: Domain, table: Mfn, row: LevelRow, sl
   const { memory, wide } = hv;
   const word = wide ? slot * 2 : slot;
   const lo = memory.readWord(table, word);
-  if ((lo & P) === 0) {
-    if (row.level === hv.abi.rootLevel && slot === hv.abi.topL2Slot)
-      return refuse(hv, 'l3.no-top-l2', { table, frame: table });
-    return 0;
-  }
   const hi = wide ? memory.readWord(table, word + 1) : 0;
   const { level } = row;
+  if ((lo & P) === 0) {
+    if (level === hv.abi.rootLevel && slot === hv.abi.topL2Slot)
+      return refuse(hv, 'l3.no-top-l2', { table, frame: table });
+    return checkL1tf(hv, domain, level, lo, hi);
+  }
   const rc =
     level === 1
       ? getPageFromL1e(hv, lo, hi, domain, domain.id)

@@ -11,6 +11,7 @@ import { P } from '../pte.ts';
 import type { Mfn } from '../units.ts';
 import { acceptedLo, adjustedHi, adjustedLo, getPageFromL1e, putPageFromL1e } from './entries.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { checkL1tf } from './l1tf.ts';
 import { ownsPage } from './references.ts';
 
 export const VMASST_WRITABLE_PAGETABLES = 2;
@@ -50,6 +51,7 @@ function storeEntry(hv: Hypervisor, vcpu: Vcpu, table: Mfn): boolean {
   let lo = within < 4 ? merged(oldLo, within, fault.bytes, fault.lo) : oldLo;
   let hi =
     within >= 4 ? merged(oldHi, within - 4, fault.bytes, fault.lo) : fault.bytes === 8 ? fault.hi : oldHi;
+  if ((lo & P) === 0 && checkL1tf(hv, vcpu.domain, 1, lo, hi) !== 0) return true;
   if ((lo & P) !== 0) {
     hv.pending = null;
     hv.caller = vcpu.domain.id;

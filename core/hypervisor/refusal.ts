@@ -57,8 +57,14 @@ interface FrameState {
 /** Mappings of one frame that a refusal lists at most. */
 const MAX_CULPRITS = 8;
 
+/** Tells a tracer that a check was met; without one it costs a comparison. */
+export function met(hv: Hypervisor, rule: RuleId): void {
+  if (hv.tracer !== null) hv.tracer.checked(rule, 'met');
+}
+
 /** Notes the refusal unless an inner one is noted already; returns the rule's negative error number. */
 export function refuse(hv: Hypervisor, rule: RuleId, facts: Facts): number {
+  if (hv.tracer !== null) hv.tracer.checked(rule, 'broken');
   hv.pending ??= {
     rule,
     facts,
@@ -102,6 +108,7 @@ export function explainRefusal(hv: Hypervisor, pending: PendingRefusal): Refusal
     ...(pending.requestIndex >= 0 ? { requestIndex: pending.requestIndex } : {}),
     xenPrints: rule.xenPrints === null ? null : fillSentence(rule.xenPrints, readable(evidence)),
     xenPrintsInRelease: rule.printsInRelease,
+    isPrinted: rule.xenPrints !== null && (hv.options.debug || rule.printsInRelease),
     usualCause: rule.usualCause,
     remedy: rule.remedy,
   };

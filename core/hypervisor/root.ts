@@ -5,12 +5,9 @@ import type { Vcpu } from '../machine/vcpu.ts';
 import { type Mfn, formatFrame, mfn } from '../units.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { fillM2pSlot, zapM2pSlot } from './xen-slots.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import { fillSentence, ruleOf } from './rules.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
-
-/** VMASST_TYPE_m2p_strict, of the second word of assist bits. */
-const M2P_STRICT = 32;
 
 /** Makes a frame the kernel root; 0, or the error with the old root in place (or, in 3.0.4, the domain crashed). */
 export function loadKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): number {
@@ -38,6 +35,8 @@ export function loadKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): numbe
     }
     return result;
   }
+  met(hv, 'baseptr.owner');
+  met(hv, 'baseptr.type');
   fillM2pSlot(hv, mfn(frame));
   vcpu.setControl(Control.kernelRoot, frame);
   hv.tlb.flushVcpu(vcpu);
@@ -52,14 +51,12 @@ export function loadUserRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): number 
   if (frame !== 0) {
     const rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel);
     if (rc !== 0) return refuseRoot(hv, frame, rc, 'user-baseptr');
-    if (hasM2pStrict(vcpu)) zapM2pSlot(hv, mfn(frame));
+    zapM2pSlot(hv, mfn(frame));
   }
   vcpu.setControl(Control.userRoot, frame === 0 ? NO_ROOT : frame);
   if (old !== null) putPageAndType(hv, old);
   return 0;
 }
-
-const hasM2pStrict = (vcpu: Vcpu): boolean => vcpu.domain.hasAssist(M2P_STRICT);
 
 function refuseRoot(hv: Hypervisor, frame: number, rc: number, which: 'baseptr' | 'user-baseptr'): number {
   if (hv.typeFailure === TypeFailure.owner) return refuse(hv, `${which}.owner`, { frame });

@@ -1,6 +1,6 @@
 /** Rules of page-table entries, page types and linear tables: facts 2.3, 2.9, 3.6, 3.10, 3.11. */
 
-import { type Rule, both, onceEinval } from './rule.ts';
+import { CRASH, type Rule, both, onceEinval } from './rule.ts';
 
 /** Rules that are the same at L2, L3 and L4; `{child}` is the level below. */
 function upperEntryRules(level: 2 | 3 | 4): {
@@ -195,6 +195,17 @@ export const entryRules = {
     usualCause: 'A root in any free frame on a machine with more than 4 GiB.',
     remedy:
       'Enable the assist VMASST_TYPE_pae_extended_cr3, or exchange the page for one below 4 GiB (XENMEM_exchange, address_bits 32).',
+  },
+  'l1tf.entry': {
+    sentence:
+      'The L{level} entry {entry} of d{domain} has no P, but names a frame that a processor with the L1TF flaw may read; this Xen has no shadow tables to hide it.',
+    errno: CRASH,
+    xenFunction: 'pv_l1tf_check_pte',
+    xenPrints: 'd{domain} L1TF-vulnerable L{level}e {entry} - Crashing',
+    printsInRelease: true,
+    usualCause:
+      'A guest kernel without the mitigation, which keeps a swap entry or a stale frame in an entry without P.',
+    remedy: 'Clear the frame of entries without P, or invert its bits as mitigated kernels do.',
   },
   'linear.disabled': {
     sentence:

@@ -12,9 +12,19 @@ export interface HypervisorOptions {
   readonly debug: boolean;
   /** The boot option pv-linear-pt: whether recursive page tables are allowed. */
   readonly linearPageTables: boolean;
+  /**
+   * What happens to a domU that puts into an entry without P what a processor with the L1TF flaw may use: nothing
+   * that it sees (the flaw is absent, or Xen goes over to shadow tables), or a crash (a Xen without shadow tables).
+   */
+  readonly l1tf: 'ignored' | 'crash';
 }
 
-export const DEFAULT_OPTIONS: HypervisorOptions = { xen: '4.17', debug: false, linearPageTables: true };
+export const DEFAULT_OPTIONS: HypervisorOptions = {
+  xen: '4.17',
+  debug: false,
+  linearPageTables: true,
+  l1tf: 'ignored',
+};
 
 /** A program as the domain builder loads it: bytes from virtBase on. */
 export interface GuestImage {
@@ -59,6 +69,8 @@ export interface Refusal {
   /** What the console of a debug build shows, filled; null when Xen says nothing. */
   readonly xenPrints: string | null;
   readonly xenPrintsInRelease: boolean;
+  /** Whether the hypervisor that runs here prints it: a debug build, or a message of release builds too. */
+  readonly isPrinted: boolean;
   readonly usualCause: string;
   readonly remedy: string;
 }
@@ -77,6 +89,13 @@ export interface DeliveredTrap {
   /** The address of the interrupted operation, as words. */
   readonly ripLo: number;
   readonly ripHi: number;
+}
+
+/** Told of the checks of a hypercall as they are made. Set `Hypervisor.tracer`. */
+export interface CheckTracer {
+  checked(rule: RuleId, outcome: 'met' | 'broken'): void;
+  /** Validation of a frame as a table (or descriptor page) begins; the checks of its entries follow. */
+  validating(frame: number, type: number): void;
 }
 
 /** Told of what the hypervisor does; every member is optional. Set `Hypervisor.observer`. */

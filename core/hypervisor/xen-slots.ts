@@ -7,10 +7,12 @@
 import type { LevelRow, XenSlots } from '../abi/index.ts';
 import { FrameFlag, xenSlotsOf } from '../machine/frames.ts';
 import { A, D, P, RW, US, entryFrame, entryHi, entryLo } from '../pte.ts';
-import type { Mfn } from '../units.ts';
+import type { DomainId, Mfn } from '../units.ts';
 import { entryWord } from '../walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
 
+/** VMASST_TYPE_m2p_strict. */
+const M2P_STRICT = 32;
 const XEN_FLAGS = P | RW | A | D;
 
 /** Xen's slots of a table; null when it has none. */
@@ -23,11 +25,12 @@ export const isWithin = (slots: XenSlots | null, slot: number): boolean =>
 /** Writes Xen's slots of a table that has just been validated. */
 export function writeXenSlots(hv: Hypervisor, table: Mfn, slots: XenSlots): void {
   const { abi, machine } = hv;
+  // Where user mode has roots of its own, the M2P comes when the table becomes a kernel root; with the assist, now.
+  const showsM2p = !abi.kernelInRing3 || hasM2pStrict(hv, table);
   for (let slot = slots.from, m2p = 0; slot <= slots.to; slot++) {
     switch (abi.xenSlotContents[slot - slots.from] ?? 'nothing') {
       case 'm2p': {
-        // On x86_64 it comes when the table becomes a kernel root.
-        const entry = abi.kernelInRing3 ? undefined : machine.m2pEntries[m2p++];
+        const entry = showsM2p ? machine.m2pEntries[m2p++] : undefined;
         writeEntry(hv, table, slot, entry?.lo ?? 0, entry?.hi ?? 0);
         break;
       }
@@ -78,18 +81,22 @@ export function linkL2Tables(hv: Hypervisor, root: Mfn): void {
   }
 }
 
-/** Shows the M2P in a root that becomes a kernel root (x86_64; facts 2.5). It stays there afterwards. */
+/** Shows the M2P in a root that becomes a kernel root (x86_64; facts 2.5, 3.18). It stays there afterwards. */
 export function fillM2pSlot(hv: Hypervisor, root: Mfn): void {
   const [entry] = hv.machine.m2pEntries;
   const slots = rootSlots(hv);
-  if (slots !== null && entry !== undefined) writeEntry(hv, root, slots.from, entry.lo | US, entry.hi);
+  if (slots === null || entry === undefined || hasM2pStrict(hv, root)) return;
+  writeEntry(hv, root, slots.from, entry.lo | US, entry.hi);
 }
 
 /** Hides the M2P from a root that becomes a user root under the assist m2p_strict. */
 export function zapM2pSlot(hv: Hypervisor, root: Mfn): void {
   const slots = rootSlots(hv);
-  if (slots !== null) writeEntry(hv, root, slots.from, 0, 0);
+  if (slots !== null && hasM2pStrict(hv, root)) writeEntry(hv, root, slots.from, 0, 0);
 }
+
+const hasM2pStrict = (hv: Hypervisor, root: Mfn): boolean =>
+  hv.machine.domain(hv.frames.owner.get(root) as DomainId)?.hasAssist(M2P_STRICT) === true;
 
 /** Xen's slots of a root whose kernel and user mode have roots of their own; null on the 32-bit ABIs. */
 function rootSlots(hv: Hypervisor): XenSlots | null {

@@ -6,7 +6,7 @@
 import { type Abi, ABIS, type AbiName } from '../abi/index.ts';
 import { Machine } from '../machine/machine.ts';
 import type { DomainRole } from '../machine/domain.ts';
-import type { MemoryLayout } from '../hypervisor/types.ts';
+import type { HypervisorOptions, MemoryLayout } from '../hypervisor/types.ts';
 import { RULE_SETS } from '../hypervisor/rule-sets.ts';
 import type { XenVersion } from '../hypervisor/rules.ts';
 import { DATA_MODELS, type DataModel } from '../guest-c/types.ts';
@@ -18,7 +18,7 @@ import type { SessionConfig } from './types.ts';
 export interface RunOptions {
   readonly abi: Abi;
   readonly model: DataModel;
-  readonly xen: XenVersion;
+  readonly hypervisor: HypervisorOptions;
   readonly memoryBytes: number;
   readonly machineFrames: number;
   readonly layout: MemoryLayout;
@@ -97,7 +97,7 @@ export function readOptions(config: SessionConfig): RunOptions | AttributeError 
     return {
       abi,
       model: DATA_MODELS[abi.name],
-      xen,
+      hypervisor: readHypervisor(config, xen),
       memoryBytes,
       machineFrames: readMachine(config, abi, memoryBytes, mostMachine),
       layout: readLayout(config.layout),
@@ -129,6 +129,33 @@ function readXen(version: string | undefined, abi: AbiName): XenVersion {
       '4.17 runs no x86_32 guests, for 2-level page tables ended with Xen 3.2; use 3.0.4 with this ABI.',
     );
   throw new WrongAttribute('xen', `${quoted(version)} is unknown; use ${allowed.join(' or ')}.`);
+}
+
+function readHypervisor(config: SessionConfig, xen: XenVersion): HypervisorOptions {
+  return {
+    xen,
+    debug: readChoice('xenBuild', config.xenBuild, ['release', 'debug']) === 'debug',
+    linearPageTables: config.linearPageTables ?? true,
+    l1tf: readL1tf(config.l1tf, xen),
+  };
+}
+
+function readL1tf(given: string | undefined, xen: XenVersion): HypervisorOptions['l1tf'] {
+  const policy = readChoice('l1tf', given, ['ignored', 'crash']);
+  if (policy === 'crash' && xen !== '4.17')
+    throw new WrongAttribute('l1tf', 'crash is a policy of 4.17; Xen 3.0.4 is older than that flaw.');
+  return policy;
+}
+
+/** One of the values, the first by default. */
+function readChoice<T extends string>(
+  attribute: string,
+  given: string | undefined,
+  [first, second]: readonly [T, T],
+): T {
+  if (given === undefined || given === first) return first;
+  if (given === second) return second;
+  throw new WrongAttribute(attribute, `${quoted(given)} is unknown; use ${first} or ${second}.`);
 }
 
 interface SizeRange {

@@ -104,6 +104,7 @@ function refusalRecord(refusal: Refusal): RefusalRecord {
     xenFunction: ruleOf(refusal.rule).xenFunction,
     xenPrints: refusal.xenPrints ?? '',
     xenPrintsInRelease: refusal.xenPrintsInRelease,
+    isPrinted: refusal.isPrinted,
     usualCause: refusal.usualCause,
     remedy: refusal.remedy,
     evidence: refusal.evidence,

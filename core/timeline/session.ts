@@ -5,11 +5,11 @@
 
 import { statementAt } from '../guest-c/program.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
-import { DEFAULT_OPTIONS } from '../hypervisor/types.ts';
 import { audit } from '../hypervisor/audit.ts';
 import type { Vm } from '../guest-c/vm.ts';
 import { Machine } from '../machine/machine.ts';
 import { Store } from '../state/store.ts';
+import { checkTexts } from './check-texts.ts';
 import { BreakpointTable } from './breakpoints.ts';
 import { Execution } from './execution.ts';
 import { Guest } from './guest.ts';
@@ -78,10 +78,10 @@ export class Session {
   private constructor(config: SessionConfig, options: RunOptions, scripts: readonly Runnable[]) {
     this.config = config;
     this.abi = options.abi.name;
-    this.xen = options.xen;
+    this.xen = options.hypervisor.xen;
     const store = config.journal === false ? new Store(0) : new Store();
     this.machine = new Machine(store, options.abi, options.machineFrames);
-    this.hypervisor = new Hypervisor(this.machine, { ...DEFAULT_OPTIONS, xen: options.xen });
+    this.hypervisor = new Hypervisor(this.machine, options.hypervisor);
     const guests = scripts.map((script, i) => this.buildGuest(script, options, i));
     const recorder = new Recorder(guests.length);
     const [first] = guests;
@@ -103,6 +103,8 @@ export class Session {
       trapDelivered: (_, trap) => this.execution.trapDelivered(trap),
       consoleWritten: (domain, text) => recorder.write(domain.id, text),
     };
+    if (config.trace === true)
+      this.hypervisor.tracer = checkTexts((line) => this.execution.checks.push(line));
     for (const guest of guests) reserveEntry(guest, breakpoints);
   }
 

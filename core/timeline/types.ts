@@ -52,6 +52,12 @@ export interface SessionConfig {
   /** `contiguous`, `scattered`, `scattered:SEED` */
   readonly layout?: string | undefined;
   readonly role?: string | undefined;
+  /** `release` or `debug`: a debug build of Xen prints more and keeps bit 62 of L1 entries for itself. */
+  readonly xenBuild?: string | undefined;
+  /** False: Xen was started with pv-linear-pt=0. */
+  readonly linearPageTables?: boolean | undefined;
+  /** `ignored` or `crash`: see HypervisorOptions. */
+  readonly l1tf?: string | undefined;
   readonly maxStatements?: number | undefined;
   /** Keep the checks that each hypercall made in `HypercallRecord.checks` (slower). */
   readonly trace?: boolean | undefined;
@@ -165,6 +171,8 @@ export interface RefusalRecord {
   readonly xenFunction: string;
   readonly xenPrints: string;
   readonly xenPrintsInRelease: boolean;
+  /** Whether the Xen of this run prints it. */
+  readonly isPrinted: boolean;
   readonly usualCause: string;
   readonly remedy: string;
   readonly evidence: JsonObject;

@@ -288,5 +288,6 @@ export function newHypervisor(options: GuestOptions = {}): Hypervisor {
     xen,
     debug: options.debug ?? false,
     linearPageTables: options.linearPageTables ?? true,
+    l1tf: options.l1tf ?? 'ignored',
   });
 }

@@ -28,6 +28,9 @@ describe('a wrong attribute is refused in one sentence that names it and what is
     [{ layout: 'random' }, /^layout\| .*contiguous, scattered or scattered:SEED/],
     [{ layout: 'scattered:x' }, /^layout\| /],
     [{ role: 'dom0' }, /^role\| .*use domU or hardware/],
+    [{ xenBuild: 'fast' }, /^xenBuild\| .*use release or debug/],
+    [{ l1tf: 'on' }, /^l1tf\| .*use ignored or crash/],
+    [{ l1tf: 'crash', xen: '3.0.4' }, /^l1tf\| .*older than that flaw/],
     [{ fault: 'nowhere' }, /^fault\| .*such as 0x400000,write/],
     [{ fault: '0x400000,jump' }, /^fault\| /],
     [{ fault: '0x1000000000000000' }, /^fault\| .*no address of x86_64/],
@@ -44,6 +47,17 @@ describe('a wrong attribute is refused in one sentence that names it and what is
     const creation = Session.create({ programs: [{ path: SCRIPT, text }], host, memory: '1MiB' });
     expect(creation).toMatchObject({ kind: 'error', attribute: 'memory' });
   });
+});
+
+test('options of the hypervisor reach it', () => {
+  const { hypervisor } = sessionOf(MAIN, { xenBuild: 'debug', linearPageTables: false, l1tf: 'crash' });
+  expect(hypervisor.options).toEqual({ xen: '4.17', debug: true, linearPageTables: false, l1tf: 'crash' });
+});
+
+test('every ABI runs under the hypervisor that is its default', () => {
+  const versions = (['x86_64', 'x86_32p', 'x86_32'] as const).map((abi) => sessionOf(MAIN, { abi }).xen);
+  expect(versions).toEqual(['4.17', '4.17', '3.0.4']);
+  expect(sessionOf(MAIN, { abi: 'x86_32p', xen: '3.0.4' }).abi).toBe('x86_32p');
 });
 
 test('sizes are read with their units', () => {
