@@ -46,7 +46,7 @@ const wrong = (imports: readonly Import[], allowed: (one: Import) => boolean): s
 
 /** The rooms of core/, each with those it may look into. */
 const ROOMS: { readonly [room: string]: readonly string[] } = {
-  'core/abi': ['core/units.ts'],
+  'core/abi': ['core/units.ts', 'core/pte.ts'],
   'core/state': ['core/units.ts'],
   'core/machine': ['core/units.ts', 'core/pte.ts', 'core/walk.ts', 'core/abi', 'core/state'],
   'core/hypervisor': [

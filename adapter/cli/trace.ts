@@ -11,7 +11,7 @@ export function describeHypercall(record: HypercallRecord): string {
   const lines = [
     `#${seq} d${domain}v${vcpu} ${place(record)}${name}(${list.join(', ')}) = ${result}` +
       (done === null ? '' : `, ${done} done`),
-    ...checks.map((check) => `    check ${check}`),
+    ...checks.map((check) => `    ${check}`),
     ...(refusal === null ? [] : [`    refused by ${refusal.rule}: ${refusal.message}`]),
   ];
   return lines.map((line) => `${line}\n`).join('');

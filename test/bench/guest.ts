@@ -27,8 +27,12 @@ int kernel_main(void)
 
 export function benchStatements(calibration: number): void {
   for (const breakpoints of [false, true]) {
-    const created = Session.create({ programs: [{ path: 'bench.guest.c', text: SCRIPT }], host: recordingHost() });
-    if (created.kind !== 'session') throw new Error(`bench: the script does not compile: ${JSON.stringify(created)}`);
+    const created = Session.create({
+      programs: [{ path: 'bench.guest.c', text: SCRIPT }],
+      host: recordingHost(),
+    });
+    if (created.kind !== 'session')
+      throw new Error(`bench: the script does not compile: ${JSON.stringify(created)}`);
     const { session } = created;
     if (breakpoints) session.setBreakpoints([{ kind: 'function', id: 1, name: 'never' }]);
     report(

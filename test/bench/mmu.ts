@@ -36,7 +36,10 @@ export function benchMmuUpdate(calibration: number): void {
   const target = firstFreeVa(layout.mappedEnd);
   const leaf = vcpu.mmu.probe(...vaWords(target));
   const table = leaf.tables[0] ?? 0;
-  const frames = Array.from({ length: BATCH }, (_, i) => vcpu.mmu.probe(...vaWords(target + BigInt(i * 4096))).frame);
+  const frames = Array.from(
+    { length: BATCH },
+    (_, i) => vcpu.mmu.probe(...vaWords(target + BigInt(i * 4096))).frame,
+  );
   const writeRequest = (index: number, slot: number, frame: number): void => {
     const [lo, hi] = vaWords(virtualAddress(list + BigInt(index * 16)));
     vcpu.mmu.store(lo, hi, 8, (table << 12) | (slot * 8), Math.floor(table / 0x10_0000));

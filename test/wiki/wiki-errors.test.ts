@@ -53,7 +53,8 @@ const rules = (run: GuestRun): (string | undefined)[] => run.refused.map((call) 
 const codes = (run: GuestRun): (number | string)[] => run.refused.map((call) => call.rc);
 
 for (const abi of ABIS) {
-  const run = (body: string): GuestRun => runGuest(`${COMMON}\nint kernel_main(start_info_t *si)\n{\n(void)si;\n${body}\n}\n`, { abi });
+  const run = (body: string): GuestRun =>
+    runGuest(`${COMMON}\nint kernel_main(start_info_t *si)\n{\n(void)si;\n${body}\n}\n`, { abi });
   /** x86_32 ended with the era in which every failed operation was -EINVAL. */
   const modern = abi !== 'x86_32';
   const EBUSY_OR_EINVAL = modern ? -16 : -22;
@@ -236,7 +237,7 @@ for (const abi of ABIS) {
       expect(loop.refused.length).toBeGreaterThan(1);
     });
 
-    it('W18: pages are given back and taken with memory_op; the M2P follows, the P2M is the guest\'s to keep', () => {
+    it("W18: pages are given back and taken with memory_op; the M2P follows, the P2M is the guest's to keep", () => {
       const done = run(`
         unsigned long page = alloc_page();
         pfn_t pfn = virt_to_pfn(page);

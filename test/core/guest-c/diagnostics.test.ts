@@ -33,7 +33,9 @@ describe('the diagnostics are the golden ones', () => {
   });
 
   it('each id speaks of one kind of mistake: ids are words with dots and dashes', () => {
-    const ids = names.flatMap((name) => [...messages(name).matchAll(/\[([^\]]+)\]\n/g)].map((match) => match[1]));
+    const ids = names.flatMap((name) =>
+      [...messages(name).matchAll(/\[([^\]]+)\]\n/g)].map((match) => match[1]),
+    );
     expect(ids.filter((id) => !/^[a-z]+([.-][a-z]+)*$/.test(id ?? ''))).toEqual([]);
   });
 });

@@ -1,16 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { describeHypercall, describeResult } from '../../../core/hypervisor/decode.ts';
 import { ERRNO } from '../../../core/hypervisor/errno.ts';
 import type { HypervisorObserver } from '../../../core/hypervisor/types.ts';
 import { A, D, P, RW, US } from '../../../core/pte.ts';
-import { DOMID, highWord, lowWord } from '../../../core/units.ts';
+import { DOMID } from '../../../core/units.ts';
 import { Guest, TABLE_FLAGS } from './guest.ts';
-
-const words = (...args: (bigint | number)[]) => {
-  const pairs = new Int32Array(12);
-  args.forEach((arg, i) => pairs.set([lowWord(BigInt(arg)), highWord(BigInt(arg))], i * 2));
-  return pairs;
-};
 
 describe.each(['x86_64', 'x86_32p', 'x86_32'] as const)('other hypercalls on %s', (abi) => {
   let guest: Guest;
@@ -159,24 +152,6 @@ describe.each(['x86_64', 'x86_32p', 'x86_32'] as const)('other hypercalls on %s'
     expect(guest.vaMapping(guest.kva(page), guest.entry(guest.layout.sharedInfo, P | RW | A | D))).toBe(0);
     expect(guest.counts(guest.layout.sharedInfo)).toBe('2/2 writable');
     expect(guest.load(guest.kva(page) + BigInt(guest.abi.sharedInfo.upcallMask.offset), 1)).toBe(1n);
-  });
-
-  it('the hypercall log tells names, requests and the place of an update', () => {
-    const page = guest.fresh();
-    const { table, slot } = guest.place(guest.kva(page), 1);
-    guest.mustStore(guest.scratch, 8, guest.entryAddress(table, slot));
-    guest.mustStore(guest.scratch + 8n, 8, guest.entry(guest.p2m(page), P | RW));
-    const told = describeHypercall(guest.hv, guest.vcpu, 1, words(guest.scratch, 1, 0, DOMID.SELF));
-    expect(told.name).toBe('mmu_update');
-    expect(told.args['domid']).toBe('DOMID_SELF');
-    expect(told.summary).toMatch(
-      /^L1\[0x[0-9a-f]+\] of mfn [0-9a-f]{5} := 0x[0-9a-f]+ \(mfn [0-9a-f]{5} P RW\)$/,
-    );
-    expect(describeHypercall(guest.hv, guest.vcpu, 14, words(guest.kva(page), 0, 2)).name).toBe(
-      'update_va_mapping',
-    );
-    expect(describeHypercall(guest.hv, guest.vcpu, 99, words()).name).toBe('hypercall 99');
-    expect(describeResult(-22)).toBe('-22 (EINVAL)');
   });
 
   it('an observer hears of entry, refusal and return', () => {
