@@ -116,6 +116,7 @@ class Watch {
       await this.terminated();
     }
     this.session = undefined;
+    this.ended = false;
   }
 
   /** Adds a function breakpoint and waits until the adapter has taken it. */
