@@ -19,7 +19,8 @@ import type { AbiName } from '../../adapter/protocol.ts';
 const abis: readonly { readonly abi: AbiName; readonly label: string }[] = [
   { abi: 'x86_64', label: '64-bit guest' },
   { abi: 'x86_32p', label: '32-bit guest with PAE' },
-  { abi: 'x86_32', label: '32-bit guest' },
+  { abi: 'x86_32p', label: '32-bit PAE guest' },
+  { abi: 'x86_32', label: '32-bit guest without PAE' },
 ];
 
 /** What makes a file that is only `.c` a guest script: Xen's headers, our library, or a fault handler of the wiki's kind. */

@@ -85,7 +85,7 @@ export class MemoryPanels {
     panel.iconPath = { light: this.icon('light'), dark: this.icon('dark') };
     const channel = new Channel(panel.webview, this.sessions, {
       show: (place) => this.show(place),
-      title: (text) => (panel.title = text),
+      title: (text) => (panel.title = text === '' ? 'Memory' : text),
     });
     this.channels.set(panel, channel);
     panel.onDidChangeViewState(() => {

@@ -14,7 +14,9 @@ const attributes = [
   'entry',
   'fault',
   'includePath',
+  'l1tf',
   'layout',
+  'linearPageTables',
   'machine',
   'maxStatements',
   'memory',
@@ -22,6 +24,7 @@ const attributes = [
   'role',
   'stopOnEntry',
   'xen',
+  'xenBuild',
 ];
 
 describe('launching', () => {

@@ -32,6 +32,8 @@ export abstract class View extends LitElement {
   /** Counts changes of the rows. */
   declare protected revision: number;
   protected readonly host = new Host();
+  /** The session shown last, also after its end. */
+  private session: string | undefined;
   /** Cancels what was asked for the moment that has passed. */
   private requests = new AbortController();
 
@@ -95,17 +97,18 @@ export abstract class View extends LitElement {
   private async follow(moment: Moment): Promise<void> {
     this.requests.abort();
     this.requests = new AbortController();
-    const before = this.moment;
     this.moment = moment;
     this.failure = undefined;
     if (moment.kind === 'none') {
       this.machine = undefined;
+      this.host.title('');
       return;
     }
-    if (before.kind === 'session' && before.session !== moment.session) {
+    if (this.session !== undefined && this.session !== moment.session) {
       this.forget();
       this.machine = undefined;
     }
+    this.session = moment.session;
     const { signal } = this.requests;
     await this.attempt(async () => {
       const asked = this.host

@@ -31,7 +31,7 @@ class PageTablesView extends View {
         id: 'entry',
         title: 'Entry',
         hint: 'Level of the table and slot of the entry',
-        width: 'minmax(15ch, 1fr)',
+        width: 'minmax(17ch, 1fr)',
         cell: ({ level, entry }) =>
           html`<span class=${entry.changed ? 'was' : ''}>L${level}[0x${entry.slot.toString(16)}]</span
             >${entry.xen ? html` <span class="quiet" title="Written by Xen, closed to the guest">Xen</span>` : ''}`,
@@ -70,7 +70,7 @@ class PageTablesView extends View {
         id: 'flags',
         title: 'Flags',
         hint: 'P present, RW writable, US user, A accessed, D dirty, NX no execute',
-        width: 'minmax(11ch, 24ch)',
+        width: 'minmax(11ch, 22ch)',
         cell: ({ entry }) =>
           html`<span class=${entry.changed ? 'was' : ''} title=${entry.flags}
             >${flagSlots(entry.flags)}</span
