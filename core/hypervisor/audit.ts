@@ -71,6 +71,7 @@ export function audit(hv: Hypervisor): AuditProblem[] {
     for (const vcpu of domain.vcpus) {
       for (const root of [vcpu.kernelRoot, vcpu.userRoot]) if (root !== null) count.refAndType(root);
       for (const frame of hv.extras.gdtFrames(vcpu)) count.refAndType(frame);
+      for (const frame of hv.extras.ldtFrames(vcpu)) count.refAndType(frame);
     }
   }
   for (const table of hv.grants.all()) countDeviceMappings(count, table);

@@ -1,6 +1,7 @@
 /** The hypercalls by number (facts 8.2): name and work; `run` is null where Xen has a call that the model has not. */
 
 import type { Vcpu } from '../machine/vcpu.ts';
+import { callbackOp, setCallbacks } from './callbacks.ts';
 import { consoleIo } from './console-io.ts';
 import { eventChannelOp } from './event-channel-op.ts';
 import { grantTableOp } from './grant-table-op.ts';
@@ -14,7 +15,8 @@ import { schedOp, schedOpCompat } from './sched-op.ts';
 import { setGdt } from './set-gdt.ts';
 import { setTrapTable } from './trap-table.ts';
 import { updateVaMapping, updateVaMappingOtherDomain } from './va-mapping.ts';
-import { setCallbacks, stackSwitch } from './vcpu-settings.ts';
+import { updateDescriptor } from './update-descriptor.ts';
+import { fpuTaskswitch, setSegmentBase, stackSwitch } from './vcpu-settings.ts';
 import { vmAssist } from './vm-assist.ts';
 import { xenVersion } from './xen-version.ts';
 
@@ -34,12 +36,12 @@ export const HYPERCALLS: readonly (HypercallRow | undefined)[] = [
   row('set_gdt', setGdt),
   row('stack_switch', stackSwitch),
   row('set_callbacks', setCallbacks),
-  row('fpu_taskswitch'),
+  row('fpu_taskswitch', fpuTaskswitch),
   row('sched_op_compat', schedOpCompat),
   row('platform_op'),
   row('set_debugreg'),
   row('get_debugreg'),
-  row('update_descriptor'),
+  row('update_descriptor', updateDescriptor),
   undefined,
   row('memory_op', memoryOp),
   row('multicall', multicall),
@@ -54,12 +56,12 @@ export const HYPERCALLS: readonly (HypercallRow | undefined)[] = [
   row('update_va_mapping_otherdomain', updateVaMappingOtherDomain),
   row('iret', iret),
   row('vcpu_op'),
-  row('set_segment_base'),
+  row('set_segment_base', setSegmentBase),
   row('mmuext_op', mmuextOp),
   row('xsm_op'),
   row('nmi_op'),
   row('sched_op', schedOp),
-  row('callback_op'),
+  row('callback_op', callbackOp),
   row('xenoprof_op'),
   row('event_channel_op', eventChannelOp),
   row('physdev_op'),

@@ -18,6 +18,7 @@ import { Heap } from './heap.ts';
 import { HYPERCALLS } from './hypercalls.ts';
 import { type PendingRefusal, explainRefusal, refuse } from './refusal.ts';
 import { RULE_SETS, type RuleSet } from './rule-sets.ts';
+import { type SegmentRegister, loadSegment } from './segments.ts';
 import { buildDomain } from './start-of-day.ts';
 import { TlbClock } from './tlb.ts';
 import { pageFault, trapToGuest } from './traps.ts';
@@ -149,6 +150,14 @@ export class Hypervisor {
     const vector = this.trapDue;
     this.trapDue = -1;
     if (vcpu.domain.isRunning) this.deliverTrap(vcpu, vector, 0);
+  }
+
+  /**
+   * The guest's processor loads a data segment register: 'loaded', or what became of the trap that the selector
+   * raised. Pages of the LDT are taken as descriptor pages at their first use.
+   */
+  loadSegment(vcpu: Vcpu, register: SegmentRegister, selector: number): 'loaded' | 'delivered' | 'crashed' {
+    return loadSegment(this, vcpu, register, selector);
   }
 
   /** Present exactly when the last hypercall was refused; made when it is first asked for. */

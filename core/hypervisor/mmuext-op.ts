@@ -15,6 +15,7 @@ import { getPage, ownsPage, putPage } from './references.ts';
 import { met, refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
 import { loadKernelRoot, loadUserRoot } from './root.ts';
+import { dropLdtPages } from './segments.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
 import { vcpusOfBitmap } from './va-mapping.ts';
 
@@ -226,7 +227,7 @@ function flushCache(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   return refuse(hv, rule, { name: nameOf(op) });
 }
 
-/** The LDT's pages are taken when a selector is loaded (facts 7.5), which guests of the model cannot do. */
+/** The LDT's pages are taken when a selector is first loaded from them (segments.ts). */
 function setLdt(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   const entries = (op.arg2Lo >>> 0) + (hv.abi.wordBytes === 8 ? (op.arg2Hi >>> 0) * HIGH_WORD_WEIGHT : 0);
   const isAligned = (op.arg1Lo & 0xfff) === 0;
@@ -234,6 +235,7 @@ function setLdt(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   const alignmentAlways = !hv.ruleSet.mmuextChecksForeign;
   if (entries > LDT_MAX_ENTRIES || (entries !== 0 && !isUsable) || (alignmentAlways && !isAligned))
     return refuse(hv, 'set_ldt.arguments', { addressLo: op.arg1Lo, addressHi: op.arg1Hi, entries });
+  if (dropLdtPages(hv, vcpu)) hv.tlb.flushVcpu(vcpu);
   vcpu.setControl(Control.ldtBaseLo, op.arg1Lo);
   vcpu.setControl(Control.ldtBaseHi, op.arg1Hi);
   vcpu.setControl(Control.ldtEntries, entries);

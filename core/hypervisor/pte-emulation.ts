@@ -51,19 +51,49 @@ function storeEntry(hv: Hypervisor, vcpu: Vcpu, table: Mfn): boolean {
   let lo = within < 4 ? merged(oldLo, within, fault.bytes, fault.lo) : oldLo;
   let hi =
     within >= 4 ? merged(oldHi, within - 4, fault.bytes, fault.lo) : fault.bytes === 8 ? fault.hi : oldHi;
-  if ((lo & P) === 0 && checkL1tf(hv, vcpu.domain, 1, lo, hi) !== 0) return true;
-  if ((lo & P) !== 0) {
-    hv.pending = null;
-    hv.caller = vcpu.domain.id;
-    hv.requestIndex = -1;
-    if (getPageFromL1e(hv, lo, hi, vcpu.domain, vcpu.domain.id) !== 0) return false;
+  if ((lo & P) === 0) {
+    if (checkL1tf(hv, vcpu.domain, 1, lo, hi) !== 0) return true;
+  } else if (takeReferences(hv, vcpu, lo, hi)) {
     [lo, hi] = [acceptedLo(hv, adjustedLo(hv, 1, lo, hi), hi), adjustedHi(hv, 1, lo, hi)];
+  } else if (isUpperHalfFirst(hv, vcpu, within)) {
+    hv.pending = null;
+    lo &= ~P;
+  } else return false;
+  if (fault.expected !== null && !holdsExpected(vcpu, within, oldLo, oldHi)) {
+    // As the processor's own cmpxchg: nothing is stored, and the guest sees what is there.
+    putPageFromL1e(hv, lo, hi);
+    return true;
   }
   hv.memory.writeWord(table, word, lo);
   if (entryBytes === 8) hv.memory.writeWord(table, word + 1, hi);
   putPageFromL1e(hv, oldLo, oldHi);
   hv.observer?.pteWriteEmulated?.(vcpu, table, entryBytes === 8 ? word >>> 1 : word, lo, hi);
   return true;
+}
+
+function takeReferences(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: number): boolean {
+  hv.pending = null;
+  hv.caller = vcpu.domain.id;
+  hv.requestIndex = -1;
+  return getPageFromL1e(hv, lo, hi, vcpu.domain, vcpu.domain.id) === 0;
+}
+
+/**
+ * A 32-bit guest that writes the upper half of an 8-byte entry while the lower half is present has got the order
+ * wrong: Xen takes P away and expects the lower half next.
+ */
+const isUpperHalfFirst = (hv: Hypervisor, vcpu: Vcpu, within: number): boolean =>
+  hv.abi.wordBytes === 4 && within === 4 && vcpu.mmu.fault.bytes === 4 && vcpu.mmu.fault.expected === null;
+
+/** Compares the old entry with what a compare-exchange expects; the old value is left in `mmu.lo` and `mmu.hi`. */
+function holdsExpected(vcpu: Vcpu, within: number, oldLo: number, oldHi: number): boolean {
+  const { mmu } = vcpu;
+  const { bytes, expected } = mmu.fault;
+  if (expected === null) return true;
+  const mask = bytes >= 4 ? -1 : (1 << (bytes * 8)) - 1;
+  mmu.lo = ((within >= 4 ? oldHi : oldLo) >>> ((within & 3) * 8)) & mask;
+  mmu.hi = bytes === 8 ? oldHi : 0;
+  return ((mmu.lo ^ expected.lo) & mask) === 0 && (bytes < 8 || oldHi === expected.hi);
 }
 
 /** A word with `bytes` bytes at an offset replaced. */

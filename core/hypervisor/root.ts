@@ -7,6 +7,7 @@ import type { Hypervisor } from './hypervisor.ts';
 import { fillM2pSlot, zapM2pSlot } from './xen-slots.ts';
 import { met, refuse } from './refusal.ts';
 import { fillSentence, ruleOf } from './rules.ts';
+import { dropLdtPages } from './segments.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
 
 /** Makes a frame the kernel root; 0, or the error with the old root in place (or, in 3.0.4, the domain crashed). */
@@ -37,6 +38,7 @@ export function loadKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): numbe
   }
   met(hv, 'baseptr.owner');
   met(hv, 'baseptr.type');
+  dropLdtPages(hv, vcpu);
   fillM2pSlot(hv, mfn(frame));
   vcpu.setControl(Control.kernelRoot, frame);
   hv.tlb.flushVcpu(vcpu);

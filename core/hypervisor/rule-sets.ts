@@ -65,6 +65,8 @@ export interface RuleSet {
   /** Largest extent order of an ordinary domain and of the hardware domain. */
   readonly maxOrder: { readonly domU: number; readonly hardware: number };
   readonly maxTypeCount: number;
+  /** callback_op knows sysenter and syscall32. */
+  readonly hasSysenterCallbacks: boolean;
   /** VMASST_TYPE_* that a guest may set, as bit numbers. */
   readonly assists: ReadonlySet<number>;
   /** XENVER_get_features, submap 0: of a domU; the hardware domain adds bit 11. */
@@ -111,6 +113,7 @@ const modern: RuleSet = {
   leastAddressBits: 0,
   maxOrder: { domU: 9, hardware: 12 },
   maxTypeCount: 0xffff_ffff,
+  hasSysenterCallbacks: true,
   assists: new Set([0, 1, 2, 3, 4, 5, 32]),
   features: 0x2_20e0,
   setsRootAccessed: true,
@@ -148,6 +151,7 @@ const old: RuleSet = {
   leastAddressBits: 30,
   maxOrder: { domU: 0, hardware: 31 },
   maxTypeCount: 0xffff,
+  hasSysenterCallbacks: false,
   assists: new Set([0, 1, 2, 3]),
   features: 0,
   setsRootAccessed: false,

@@ -3,22 +3,21 @@
 import { PageType } from '../machine/frames.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import { type Mfn, mfn } from '../units.ts';
+import { DESCRIPTORS_PER_PAGE, GUEST_GDT_ENTRIES } from './descriptors.ts';
 import { readField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { refuse } from './refusal.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
 
-const MAX_ENTRIES = 7168;
-const ENTRIES_PER_PAGE = 512;
 const HIGH_WORD_WEIGHT = 0x1_0000_0000;
 
 export function setGdt(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const addressLo = args[0] as number;
   const addressHi = args[1] as number;
   const entries = (args[2] as number) >>> 0;
-  if (entries > MAX_ENTRIES) return refuse(hv, 'set_gdt.entries', { entries });
+  if (entries > GUEST_GDT_ENTRIES) return refuse(hv, 'set_gdt.entries', { entries });
   const frames: number[] = [];
-  for (let i = 0; i < Math.ceil(entries / ENTRIES_PER_PAGE); i++) {
+  for (let i = 0; i < Math.ceil(entries / DESCRIPTORS_PER_PAGE); i++) {
     const { wordBytes } = hv.abi;
     if (!readField(vcpu, addressLo, addressHi, { offset: i * wordBytes, bytes: wordBytes }))
       return refuse(hv, 'set_gdt.list', { addressLo, addressHi });

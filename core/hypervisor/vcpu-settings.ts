@@ -1,9 +1,10 @@
-/** HYPERVISOR_stack_switch (3) and set_callbacks (4): facts 8.3, 7.6. */
+/** HYPERVISOR_stack_switch (3), fpu_taskswitch (5) and set_segment_base (25): facts 8.3. */
 
 import { Control } from '../machine/registers.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
-import { isGuestAddress } from './guest-access.ts';
+import { isCanonical } from '../walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { refuse } from './refusal.ts';
 
 export function stackSwitch(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   vcpu.setControl(Control.kernelSs, (args[0] as number) | hv.abi.selectors.kernelRpl);
@@ -12,27 +13,28 @@ export function stackSwitch(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): numbe
   return 0;
 }
 
-/** Where the addresses lie among the arguments: 32-bit guests pass a selector before each. */
-const CALLBACKS = {
-  8: [
-    { arg: 0, word: Control.eventCallbackLo },
-    { arg: 2, word: Control.failsafeCallbackLo },
-    { arg: 4, word: Control.syscallCallbackLo },
-  ],
-  4: [
-    { arg: 2, word: Control.eventCallbackLo },
-    { arg: 6, word: Control.failsafeCallbackLo },
-  ],
-} as const;
+/** Sets or clears the virtual CR0.TS. */
+export function fpuTaskswitch(_hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
+  vcpu.setControl(Control.cr0Ts, (args[0] as number) === 0 ? 0 : 1);
+  return 0;
+}
 
-/** Always 0: an address that is refused is passed over. */
-export function setCallbacks(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
-  for (const { arg, word } of CALLBACKS[hv.abi.wordBytes]) {
-    const lo = args[arg] as number;
-    const hi = hv.abi.wordBytes === 8 ? (args[arg + 1] as number) : 0;
-    if (!isGuestAddress(hv.abi, lo, hi)) continue;
-    vcpu.setControl(word, lo);
-    vcpu.setControl(word + 1, hi);
+/** SEGBASE_*: the control word of each base, by number; the last one takes a selector in place of a base. */
+const SEGMENT_BASES = [Control.fsBaseLo, Control.gsUserBaseLo, Control.gsKernelBaseLo] as const;
+const SEGBASE_GS_USER_SEL = 3;
+
+export function setSegmentBase(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
+  if (hv.abi.wordBytes !== 8) return refuse(hv, 'set_segment_base.abi', {});
+  const which = args[0] as number;
+  const [lo, hi] = [args[2] as number, args[3] as number];
+  if (which === SEGBASE_GS_USER_SEL) {
+    vcpu.setControl(Control.gsUserSelector, lo & 0xffff);
+    return 0;
   }
+  const word = SEGMENT_BASES[which];
+  if (word === undefined) return refuse(hv, 'set_segment_base.which', { which });
+  if (!isCanonical(hv.abi, hi)) return refuse(hv, 'set_segment_base.base', { addressLo: lo, addressHi: hi });
+  vcpu.setControl(word, lo);
+  vcpu.setControl(word + 1, hi);
   return 0;
 }

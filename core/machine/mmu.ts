@@ -47,12 +47,36 @@ export interface TlbEntry {
   readonly global: boolean;
 }
 
+/** The access that faulted last. */
+export interface MmuFault {
+  vector: number;
+  vaLo: number;
+  vaHi: number;
+  errorCode: number;
+  bytes: number;
+  lo: number;
+  hi: number;
+  expected: { readonly lo: number; readonly hi: number } | null;
+}
+
 export class Mmu {
   /** Result of the last successful load; narrower than 8 bytes it is zero-extended. */
   lo = 0;
   hi = 0;
-  /** `bytes`, `lo` and `hi` are what a faulting store wanted to write; `bytes` is 0 for every other access. */
-  readonly fault = { vector: VECTOR_PAGE_FAULT, vaLo: 0, vaHi: 0, errorCode: 0, bytes: 0, lo: 0, hi: 0 };
+  /**
+   * `bytes`, `lo` and `hi` are what a faulting store wanted to write; `bytes` is 0 for every other access. Of a
+   * compare-exchange `expected` is what it would have to find, null for a plain store.
+   */
+  readonly fault: MmuFault = {
+    vector: VECTOR_PAGE_FAULT,
+    vaLo: 0,
+    vaHi: 0,
+    errorCode: 0,
+    bytes: 0,
+    lo: 0,
+    hi: 0,
+    expected: null,
+  };
   private readonly memory: PhysicalMemory;
   private readonly arenas: Int32Array[];
   private readonly abi: Abi;
@@ -102,6 +126,33 @@ export class Mmu {
     if (at < 0) return this.storeSlow(vaLo | 0, vaHi | 0, bytes, lo, hi);
     this.put(this.entries[at + 2] as number, vaLo & 0xfff, bytes, lo, hi);
     return true;
+  }
+
+  /**
+   * The processor's cmpxchg: stores when memory holds what is expected, and has the old value in `lo` and `hi` in
+   * either case. It needs the right to write also when it then does not.
+   */
+  compareExchange(
+    vaLo: number,
+    vaHi: number,
+    bytes: AccessBytes,
+    expected: { readonly lo: number; readonly hi: number },
+    lo: number,
+    hi: number,
+  ): boolean {
+    if (this.hit(vaLo | 0, vaHi | 0, bytes, WRITE) < 0 && !this.isStorable(vaLo | 0, vaHi | 0, bytes)) {
+      this.failedStore(bytes, lo, hi);
+      this.fault.expected = expected;
+      return false;
+    }
+    if (!this.load(vaLo, vaHi, bytes)) return false;
+    const [oldLo, oldHi] = [this.lo, this.hi];
+    const mask = bytes >= 4 ? -1 : (1 << (bytes * 8)) - 1;
+    if (((oldLo ^ expected.lo) & mask) !== 0 || (bytes === 8 && oldHi !== expected.hi)) return true;
+    const stored = this.store(vaLo, vaHi, bytes, lo, hi);
+    this.lo = oldLo;
+    this.hi = oldHi;
+    return stored;
   }
 
   /** Checks that the guest may execute at an address. */
@@ -222,6 +273,7 @@ export class Mmu {
     this.fault.vaHi = vaHi;
     this.fault.errorCode = errorCode;
     this.fault.bytes = 0;
+    this.fault.expected = null;
     return null;
   }
 
@@ -310,6 +362,16 @@ export class Mmu {
       if (this.memory.has(frame)) this.put(this.memory.slotOf(frame), (offset + i) & 0xfff, 1, byte, 0);
     }
     return true;
+  }
+
+  /** Whether both pages of a store may be written; else `fault` is filled. */
+  private isStorable(vaLo: number, vaHi: number, bytes: number): boolean {
+    if (this.translate(vaLo, vaHi, 'write') === null) return false;
+    const last = (vaLo + bytes - 1) | 0;
+    if (((last ^ vaLo) & ~0xfff) === 0) return true;
+    return (
+      this.translate(last & ~0xfff, wrapsAround(vaLo, bytes - 1) ? (vaHi + 1) | 0 : vaHi, 'write') !== null
+    );
   }
 
   private failedStore(bytes: number, lo: number, hi: number): false {

@@ -59,8 +59,30 @@ export const Control = {
   ldtBaseHi: 80,
   ldtEntries: 81,
   iopl: 82,
+  /** Code selectors of the callbacks, for 32-bit guests. */
+  eventCallbackCs: 83,
+  failsafeCallbackCs: 84,
+  syscallCallbackCs: 85,
+  nmiCallbackLo: 86,
+  nmiCallbackHi: 87,
+  nmiCallbackCs: 88,
+  sysenterCallbackLo: 89,
+  sysenterCallbackHi: 90,
+  sysenterCallbackCs: 91,
+  syscall32CallbackLo: 92,
+  syscall32CallbackHi: 93,
+  syscall32CallbackCs: 94,
+  /** The virtual CR0.TS. */
+  cr0Ts: 95,
+  fsBaseLo: 96,
+  fsBaseHi: 97,
+  gsUserBaseLo: 98,
+  gsUserBaseHi: 99,
+  gsKernelBaseLo: 100,
+  gsKernelBaseHi: 101,
+  gsUserSelector: 102,
 } as const;
-export const REGISTER_WORDS = 96;
+export const REGISTER_WORDS = 128;
 /** The value of `Control.userRoot` when no user root is loaded. */
 export const NO_ROOT = -1;
 
