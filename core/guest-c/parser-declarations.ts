@@ -3,7 +3,8 @@
  */
 import type { Statement } from './tree.ts';
 import type { Declarator } from './parser-declarators.ts';
-import type { Specifiers } from './parser-specifiers.ts';
+import type { Attributes, Specifiers } from './parser-specifiers.ts';
+import type { CType } from './types.ts';
 import type { Designator, ParsedInitialiser, ParsedItem } from './checker-initialisers.ts';
 import { Panic } from './parser-cursor.ts';
 import { type Token, TokenKind } from './lexer.ts';
@@ -51,6 +52,23 @@ export abstract class DeclarationParser extends RecordParser {
     this.expectSoft(';', 'after the declaration');
   }
 
+  /** Declares a type name or a function and returns null; for an object, returns its attributes and declares nothing. */
+  protected unlessObject(specifiers: Specifiers, name: Token, type: CType): Attributes | null {
+    const attributes = { ...specifiers.attributes };
+    this.asmLabel();
+    this.attributes(attributes);
+    const { range, text } = name;
+    if (specifiers.storage === 'typedef') {
+      declareTypedef(this.checker, text, type, range);
+      return null;
+    }
+    if (type.kind !== 'function') return attributes;
+    const isStatic = specifiers.storage === 'static';
+    const { noReturn } = attributes;
+    declareFunction(this.checker, { name: text, type, isStatic, isDefinition: false, noReturn, range });
+    return null;
+  }
+
   private localDeclarator(
     specifiers: Specifiers,
     declarator: Declarator,
@@ -59,28 +77,11 @@ export abstract class DeclarationParser extends RecordParser {
   ): void {
     const name = declarator.name;
     if (name === null) return;
-    const attributes = { ...specifiers.attributes };
-    this.asmLabel();
-    this.attributes(attributes);
     const { storage } = specifiers;
     const { type } = declarator;
     const range = name.range;
-    if (storage === 'typedef') {
-      declareTypedef(this.checker, name.text, type, range);
-      return;
-    }
-    if (type.kind === 'function') {
-      const { noReturn } = attributes;
-      declareFunction(this.checker, {
-        name: name.text,
-        type,
-        isStatic: storage === 'static',
-        isDefinition: false,
-        noReturn,
-        range,
-      });
-      return;
-    }
+    const attributes = this.unlessObject(specifiers, name, type);
+    if (attributes === null) return;
     const hasInitialiser = this.is('=');
     const declaration = { name: name.text, type, storage, align: attributes.align, range, hasInitialiser };
     if (storage === 'extern') {

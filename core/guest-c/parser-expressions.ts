@@ -19,34 +19,7 @@ import { errorOperand, errorValue, isError, operandRange, operandType, valueOper
 import { isBuiltin } from './checker-calls.ts';
 import { lookUp } from './scopes.ts';
 import { staticInitialiser } from './checker-statics.ts';
-
-/** Binary operators by precedence, larger binds tighter. */
-const PRECEDENCE: ReadonlyMap<string, number> = new Map([
-  ...([
-    ['||', 1],
-    ['&&', 2],
-    ['|', 3],
-    ['^', 4],
-    ['&', 5],
-    ['==', 6],
-    ['!=', 6],
-  ] as const),
-  ...([
-    ['<', 7],
-    ['>', 7],
-    ['<=', 7],
-    ['>=', 7],
-    ['<<', 8],
-    ['>>', 8],
-  ] as const),
-  ...([
-    ['+', 9],
-    ['-', 9],
-    ['*', 10],
-    ['/', 10],
-    ['%', 10],
-  ] as const),
-]);
+import { PRECEDENCE } from './operators.ts';
 
 const ASSIGNMENTS: ReadonlySet<string> = new Set([
   '*=',

@@ -13,7 +13,6 @@ import {
   checkComplete,
   declareFileVariable,
   declareFunction,
-  declareTypedef,
   defineStatic,
   finishUnit,
 } from './checker-declarations.ts';
@@ -116,27 +115,10 @@ export class Parser extends StatementParser {
       if (this.accept('=')) this.skipStatement();
       return;
     }
-    const attributes = { ...specifiers.attributes };
-    this.asmLabel();
-    this.attributes(attributes);
     const { storage } = specifiers;
     const { range } = name;
-    if (storage === 'typedef') {
-      declareTypedef(this.checker, name.text, type, range);
-      return;
-    }
-    if (type.kind === 'function') {
-      const { noReturn } = attributes;
-      declareFunction(this.checker, {
-        name: name.text,
-        type,
-        isStatic: storage === 'static',
-        isDefinition: false,
-        noReturn,
-        range,
-      });
-      return;
-    }
+    const attributes = this.unlessObject(specifiers, name, type);
+    if (attributes === null) return;
     const hasInitialiser = this.is('=');
     const declaration = { name: name.text, type, storage, align: attributes.align, range, hasInitialiser };
     const symbol = declareFileVariable(this.checker, declaration);

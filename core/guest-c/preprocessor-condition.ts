@@ -6,39 +6,12 @@ import type { Token } from './lexer.ts';
 import type { ProblemList } from './source.ts';
 import { characterValue, integerLiteral } from './literals.ts';
 import { TokenKind } from './lexer.ts';
+import { PRECEDENCE } from './operators.ts';
 
 interface Value {
   readonly value: bigint;
   readonly unsigned: boolean;
 }
-
-/** Binary operators by precedence; larger binds tighter. */
-const PRECEDENCE: ReadonlyMap<string, number> = new Map([
-  ...([
-    ['||', 1],
-    ['&&', 2],
-    ['|', 3],
-    ['^', 4],
-    ['&', 5],
-    ['==', 6],
-    ['!=', 6],
-  ] as const),
-  ...([
-    ['<', 7],
-    ['>', 7],
-    ['<=', 7],
-    ['>=', 7],
-    ['<<', 8],
-    ['>>', 8],
-  ] as const),
-  ...([
-    ['+', 9],
-    ['-', 9],
-    ['*', 10],
-    ['/', 10],
-    ['%', 10],
-  ] as const),
-]);
 
 const MAX_DEPTH = 200;
 
