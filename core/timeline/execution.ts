@@ -11,7 +11,7 @@ import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { hypercallName } from '../hypervisor/hypercalls.ts';
 import type { DeliveredTrap } from '../hypervisor/types.ts';
 import { OutOfModelMemory } from '../machine/memory.ts';
-import { Control } from '../machine/registers.ts';
+import { Control, R } from '../machine/registers.ts';
 import { formatHex, joinWords } from '../units.ts';
 import type { BreakpointTable } from './breakpoints.ts';
 import { byPageTables, integerOf, readBytes } from './guest-memory.ts';
@@ -312,7 +312,7 @@ export class Execution {
     }
     const stop = this.afterHypervisor(guest, vm);
     if (stop !== null || guest.exit !== null) return stop;
-    if (guest.isHandlerScript && this.refaults.isHopeless(record))
+    if (guest.isHandlerScript && this.refaults.isHopeless(record, vcpu.regLo(R.rsp)))
       return this.ended(guest, vm, hopeless(record));
     return this.filters.fault ? { kind: 'fault', vcpu: this.numberOf(vm), record } : null;
   }

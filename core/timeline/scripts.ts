@@ -46,11 +46,26 @@ export function compileScript(
     entry = entryOf(unit, undefined);
     entryName = HANDLER;
   }
-  const told = problems.map(sessionProblem);
+  const told = (entryName === HANDLER ? aboutHandler(problems, unit) : problems).map(sessionProblem);
   const failed = told.some((problem) => problem.severity === 'error');
   if (failed) return { program: null, problems: told, entryName };
   if (entry === null) return { program: null, problems: [...told, noEntry(source, config.entry)], entryName };
   return { program: generate(unit, entry), problems: told, entryName };
+}
+
+/**
+ * What is wrong with the call of the user's handler is said at the handler, not in the shipped program, which the user
+ * has not written. A parameter of another scalar type gets the address converted, without a word.
+ */
+function aboutHandler(problems: readonly Problem[], unit: TranslationUnit): readonly Problem[] {
+  const range = functionNamed(unit, HANDLER)?.range;
+  return problems.flatMap((problem): Problem[] => {
+    if (range === undefined || !problem.file.endsWith(HANDLER_PROGRAM)) return [problem];
+    if (problem.severity !== 'error') return [];
+    const { file, line, column, endLine, endColumn } = range;
+    const message = `The machine calls ${HANDLER} with one argument, the address of the fault; write ${HANDLER}(unsigned long virt_addr).`;
+    return [{ ...problem, id: 'handler-signature', file, line, column, endLine, endColumn, message }];
+  });
 }
 
 function entryOf(unit: TranslationUnit, wanted: string | undefined): FunctionSymbol | null {

@@ -12,6 +12,10 @@ const scripts = {
   crashed: folder.write('crash.guest.c', CRASH.text),
   limit: folder.write('loop.guest.c', LOOP.text),
   idle: folder.write('idle.guest.c', 'page_fault_handler(virt_addr)\n{\n}\n'),
+  nested: folder.write(
+    'nested.guest.c',
+    'void page_fault_handler(unsigned long virt_addr)\n{\n    *(volatile int *)0x5000 = 1;\n}\n',
+  ),
   refused: folder.write('refused.guest.c', REFUSED.text),
   fault: folder.write('fault.guest.c', FAULT.text),
 };
@@ -44,6 +48,39 @@ describe('a handler script whose access never completes', () => {
     expect(stderr).toMatch(
       /failed: page_fault_handler returned 100 times, but the access to 0x400000 never completed/,
     );
+  });
+});
+
+describe('a handler script whose handler faults itself', () => {
+  it.each(['x86_64', 'x86_32p', 'x86_32'])('crashes the %s domain when its stack is full', async (abi) => {
+    const { status, json } = await report('--abi', abi, scripts.nested);
+    expect(status).toBe(3);
+    expect(json['exit']).toMatchObject({
+      kind: 'crashed',
+      reason: expect.stringMatching(
+        /exception frame of vector 14 cannot be written to the kernel stack/,
+      ) as string,
+    });
+  });
+});
+
+describe('a handler of another type', () => {
+  it.each(['void page_fault_handler(void) {}', 'void page_fault_handler(unsigned long a, int b) {}'])(
+    '%s is an error at its own place',
+    async (text) => {
+      const { status, stderr } = await xenscope('run', folder.write('arity.guest.c', `${text}\n`));
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/arity\.guest\.c:1:6: error: .*with one argument, the address of the fault/);
+      expect(stderr).not.toMatch(/handler-main/);
+    },
+  );
+
+  it('may take the address as a pointer', async () => {
+    const text =
+      'void page_fault_handler(void *address)\n{\n    exit_guest(address != (void *)0x400000);\n}\n';
+    const { status, stderr } = await xenscope('run', folder.write('pointer.guest.c', text));
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
   });
 });
 
