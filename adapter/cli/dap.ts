@@ -8,6 +8,7 @@ import type { Output } from './cli.ts';
 export async function dapCommand(port: number | null, output: Output): Promise<number> {
   if (port === null) {
     await serveStreams(new DebugAdapter(), process.stdin, process.stdout);
+    process.stdin.destroy(); // a client that has disconnected may keep its end open
     return 0;
   }
   const server = await listen(port, () => new DebugAdapter());

@@ -29,6 +29,8 @@ export interface Context {
   sendEvent<K extends keyof EventBodies>(event: K, body: EventBodies[K]): void;
   /** Does something right after the response of the present request has been sent. */
   afterResponse(action: () => void): void;
+  /** The client has said goodbye: nothing will be asked any more. */
+  leave(): void;
 }
 
 /** Events that the adapter sends, with their bodies. */

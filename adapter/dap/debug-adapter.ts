@@ -23,6 +23,9 @@ const NOT_NOW: { readonly [kind in LifeKind]: string } = {
   disconnected: 'the session is over',
 };
 
+/** Emitted when the client has disconnected and has its answer. */
+export const DISCONNECTED = 'disconnected';
+
 export class DebugAdapter extends ProtocolServer implements InlineAdapter {
   private readonly context: Context;
   private afterResponse: (() => void)[];
@@ -38,6 +41,9 @@ export class DebugAdapter extends ProtocolServer implements InlineAdapter {
       },
       afterResponse: (action) => {
         this.afterResponse.push(action);
+      },
+      leave: () => {
+        this.emit(DISCONNECTED);
       },
     };
   }

@@ -109,6 +109,9 @@ export const LIFE_CYCLE: RequestRows<Names> = {
     handle(context) {
       if ('debuggee' in context.life) context.life.debuggee.abandon();
       context.life = { kind: 'disconnected' };
+      context.afterResponse(() => {
+        context.leave();
+      });
       return undefined;
     },
   },

@@ -8,6 +8,7 @@ import { type MemoryReference, parseMemoryReference } from './memory-reference.t
 
 /** The most bytes that one request moves. */
 const MAX_BYTES = 1024 * 1024;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 export const MEMORY: RequestRows<'readMemory' | 'writeMemory'> = {
   readMemory: {
@@ -35,7 +36,9 @@ export const MEMORY: RequestRows<'readMemory' | 'writeMemory'> = {
     handle(context, args) {
       const debuggee = debuggeeOf(context);
       const reference = readReference(args);
-      const bytes = Buffer.from(args.text('data'), 'base64');
+      const data = args.text('data');
+      const bytes = Buffer.from(data, 'base64');
+      if (!BASE64.test(data)) throw new RequestError('The argument `data` must be bytes in base64.');
       if (bytes.length > MAX_BYTES) throw new RequestError('The argument `data` holds more than 1 MiB.');
       const { space, address } = reference;
       const written = debuggee.session.writeMemory(space, vcpuFor(debuggee, reference), address, bytes);

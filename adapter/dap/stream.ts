@@ -2,9 +2,9 @@
 
 import { type AddressInfo, createServer } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import type { DebugAdapter } from './debug-adapter.ts';
+import { type DebugAdapter, DISCONNECTED } from './debug-adapter.ts';
 
-/** Serves one client until its stream ends; resolves then. */
+/** Serves one client until it disconnects or its stream ends; resolves then. */
 export function serveStreams(adapter: DebugAdapter, input: Readable, output: Writable): Promise<void> {
   return new Promise((resolve) => {
     let over = false;
@@ -18,6 +18,7 @@ export function serveStreams(adapter: DebugAdapter, input: Readable, output: Wri
     // A client that vanishes breaks the stream; that is an end like any other.
     input.once('error', finish);
     output.once('error', finish);
+    adapter.once(DISCONNECTED, finish);
     adapter.on('error', () => {
       if (!over && output.writable)
         adapter.complain('Bytes that are no message of the Debug Adapter Protocol were skipped.');

@@ -73,6 +73,16 @@ describe('the built program', () => {
     expect(await exited).toBe(0);
   });
 
+  it('ends when the client disconnects from a guest that runs, also if the client keeps its end open', async () => {
+    const child = spawn(process.execPath, [program, 'dap'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    const goOn = { seq: 4, type: 'request', command: 'continue', arguments: { threadId: 1 } };
+    const goodbye = { seq: 5, type: 'request', command: 'disconnect' };
+    await converse(child.stdin, child.stdout, HELLO, 'stopped');
+    await converse(child.stdin, child.stdout, [goOn, goodbye], 'disconnect');
+    expect(await exited).toBe(0);
+  });
+
   it('debugs on a port, one session for each client', async () => {
     const child = spawn(process.execPath, [program, 'dap', '--server', '0'], {
       stdio: ['ignore', 'ignore', 'pipe'],

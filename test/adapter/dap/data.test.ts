@@ -215,6 +215,12 @@ describe('memory', () => {
     expect(await editor.evaluate('corner.x')).toBe('265');
   });
 
+  it('is not written from a text that is no base64', async () => {
+    const editor = await standsAt('print');
+    const sentence = await editor.refused('writeMemory', { memoryReference: 'va:0x0', data: 'no bytes!' });
+    expect(sentence).toMatch(/`data` must be bytes in base64/);
+  });
+
   it.each([
     ['xyz:0x1', 16, /no memory reference/],
     ['va:0x1000', -1, /`count` must be a whole number/],

@@ -56,6 +56,14 @@ describe('the adapter on a stream', () => {
     expect(await next()).toMatchObject({ type: 'response', success: true });
   });
 
+  it('is over when the client disconnects, also if it keeps its end open', async () => {
+    const { input, over, next } = served();
+    input.write(INITIALIZE + frame({ seq: 2, type: 'request', command: 'disconnect' }));
+    expect(await next()).toMatchObject({ command: 'initialize', success: true });
+    expect(await next()).toMatchObject({ command: 'disconnect', success: true });
+    await expect(over).resolves.toBeUndefined();
+  });
+
   it('is over when the client closes its end', async () => {
     const { input, over } = served();
     input.end(INITIALIZE);
