@@ -31,6 +31,9 @@ export const KEYWORDS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** A string or character that lacks its closing quote: its token reaches to the end of the line. */
+const isUnterminated = ({ kind, text }: Token): boolean => kind === TokenKind.bad && /^["']/.test(text);
+
 export abstract class Cursor {
   protected readonly checker: Checker;
   private readonly tokens: readonly Token[];
@@ -135,7 +138,7 @@ export abstract class Cursor {
     const first = token.text.charAt(0);
     if (token.text === '/*')
       this.fail('lex.comment', token.file.range(token.offset, token.offset + 2), "The comment has no '*/'.");
-    if (first === '"' || first === "'") {
+    if (isUnterminated(token)) {
       this.fail(
         'lex.unterminated',
         token.range,
@@ -164,15 +167,22 @@ export abstract class Cursor {
     }
   }
 
-  /** Passes over tokens to where the next statement may begin: behind a `;`, before a `}` or a statement on a new line. */
+  /**
+   * Passes over tokens to where the next statement may begin: behind a `;`, before a `}` or a statement on a new line,
+   * or behind a literal without an end, which has taken the rest of its line with it.
+   */
   protected skipStatement(): void {
     const start = this.at;
     while (this.token.kind !== TokenKind.end) {
+      const tookTheLine = isUnterminated(this.token);
       if (this.is('{')) this.skipBalanced('{', '}');
       else if (this.accept(';')) return;
       else if (this.is('}')) return;
       else if (this.at > start && this.token.first && STATEMENT_WORDS.has(this.token.text)) return;
-      else this.at++;
+      else {
+        this.at++;
+        if (tookTheLine) return;
+      }
     }
   }
 

@@ -152,6 +152,15 @@ describe('hostile text ends in bounded time with a message', () => {
     expect(performance.now() - started).toBeLessThan(20_000);
   });
 
+  it('each literal without an end is told, for it takes no more than its line with it', () => {
+    const text = 'void f(void)\n{\n    char *s = "abc;\n    char c = \'a;\n    return absent;\n}\n';
+    expect(compileText(text).problems.map(({ id, line }) => `${id} ${line}`)).toEqual([
+      'lex.unterminated 3',
+      'lex.unterminated 4',
+      'undeclared 5',
+    ]);
+  });
+
   it('a line of 10 MB is read', () => {
     const text = `int x = ${'1 + '.repeat(10)}1; /* ${'x'.repeat(10_000_000)} */ int y = "${'s'.repeat(1000)}"[0] + z;`;
     expect(compileText(text).problems.map(problemLine)).toEqual([
