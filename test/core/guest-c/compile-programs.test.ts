@@ -53,6 +53,14 @@ const PROGRAMS: Readonly<Record<string, string>> = {
         printk("%d %d %d %d\\n", large(~0ULL), large(1ULL << 32), large(5), large(6));
         return 0;
     }`,
+  'printing: octal with its prefix, intmax_t, the limits of integers': `
+    int kernel_main(void)
+    {
+        printk("[%#o][%#o][%#.4o][%#6o][%#o]\\n", 8, 0, 8, 8, -1);
+        printk("[%jd][%ju][%jx]\\n", (intmax_t)-5, (uintmax_t)~0ULL, (uintmax_t)7);
+        printk("%d %u %jd %ju\\n", INT32_MIN, UINT32_MAX, (intmax_t)INT64_MIN, (uintmax_t)UINT64_MAX);
+        return 0;
+    }`,
   'recursion, mutual recursion and function pointers in tables': `
     static int is_odd(unsigned n);
     static int is_even(unsigned n) { return n == 0 ? 1 : is_odd(n - 1); }

@@ -56,6 +56,8 @@ __XENSCOPE_LIBRARY void __xenscope_put_number(struct __xenscope_text *text, unsi
     if (prefix)
         signs += 2;
     zeros = precision > count ? precision - count : 0;
+    if ((flags & __XENSCOPE_HASH) && base == 8 && zeros == 0 && digits[count - 1] != '0')
+        digits[count++] = '0';
     if (precision < 0 && (flags & __XENSCOPE_ZERO) && !(flags & __XENSCOPE_LEFT) && width > count + signs)
         zeros = width - count - signs;
     if (!(flags & __XENSCOPE_LEFT))
@@ -144,6 +146,8 @@ __XENSCOPE_LIBRARY int vsnprintf(char *buffer, size_t size, const char *format, 
                 longs++;
             else if (*format == 'z' || *format == 't')
                 longs = 1;
+            else if (*format == 'j')
+                longs = 2;
             else if (*format == 'h')
                 longs--;
             else
