@@ -47,6 +47,7 @@ const XEN_VERSIONS: readonly XenVersion[] = ['4.17', '3.0.4'];
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 const TIB = 1024 ** 4;
+const PIB = 1024 ** 5;
 const DEFAULT_MEMORY = 16 * MIB;
 const LEAST_MEMORY = 1 * MIB;
 const MOST_MEMORY = 64 * GIB;
@@ -68,6 +69,9 @@ const UNITS: Readonly<Record<string, number>> = {
   T: TIB,
   TB: TIB,
   TIB,
+  P: PIB,
+  PB: PIB,
+  PIB,
 };
 
 /** Thrown inside this file alone, and turned into its result. */
@@ -180,7 +184,7 @@ function readSize(attribute: string, given: string | number | undefined, range: 
 
 /** Bytes of a text as `16MiB`, `64 M` or `65536`; null when it is none. */
 export function parseSize(text: string): number | null {
-  const match = /^\s*(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([kmgt]?i?b?)\s*$/i.exec(text);
+  const match = /^\s*(0x[0-9a-f]+|\d+(?:\.\d+)?)\s*([kmgtp]?i?b?)\s*$/i.exec(text);
   const unit = UNITS[match?.[2]?.toUpperCase() ?? ''];
   return match?.[1] === undefined || unit === undefined ? null : Number(match[1]) * unit;
 }
