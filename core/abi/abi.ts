@@ -167,8 +167,6 @@ export interface Abi {
   };
   /** Flag bits that make validation fail for a domain without I/O rights, by level (facts 2.3); index level - 1. */
   readonly disallowed: readonly FlagMask[];
-  /** Further bits of L1 entries that a domain with I/O rights may set: taken out of `disallowed[0]`. */
-  readonly ioAllowedL1: FlagMask;
   /** Whether Xen marks the guest kernel's L1 entries with GUEST_KERNEL and the user's with G (facts 2.5). */
   readonly marksKernelEntries: boolean;
   /** The slot of a root whose L2 carries Xen's slots and must always be there: 3 for PAE (facts 2.8), else null. */

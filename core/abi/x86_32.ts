@@ -111,7 +111,6 @@ export const x86_32: Abi = {
     { lo: REFUSED, hi: 0 },
     { lo: REFUSED, hi: 0 },
   ],
-  ioAllowedL1: { lo: 0, hi: 0 },
   marksKernelEntries: false,
   topL2Slot: null,
   rootFrameLimit: null,

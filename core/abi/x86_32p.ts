@@ -69,7 +69,6 @@ export const x86_32p: Abi = {
     { lo: CACHE_BITS | G, hi: 0 },
     { lo: CACHE_BITS | G, hi: FLAGS_HI },
   ],
-  ioAllowedL1: { lo: CACHE_BITS, hi: 0 },
   topL2Slot: 3,
   rootFrameLimit: 0x10_0000,
   clearsRestOfRoot: true,
@@ -96,7 +95,6 @@ export const x86_32pOn32: Abi = {
     { lo: PSE | G, hi: AVAIL_HIGH_HI },
     { lo: REFUSED_IN_ROOT, hi: FLAGS_HI },
   ],
-  ioAllowedL1: { lo: 0, hi: 0 },
   clearsRestOfRoot: false,
   // 16 MiB of M2P, frame table and writable M2P, the linear page table (8 MiB), then Xen's own (facts 1.4).
   xenSlotContents: [

@@ -111,7 +111,6 @@ export const x86_64: Abi = {
     { lo: CACHE_BITS | G, hi: 0 },
     { lo: CACHE_BITS | G, hi: 0 },
   ],
-  ioAllowedL1: { lo: CACHE_BITS, hi: 0 },
   marksKernelEntries: true,
   topL2Slot: null,
   rootFrameLimit: null,

@@ -37,8 +37,8 @@ export class EntryMasks {
     this.badHi[0] = (this.badHi[0] ?? 0) | this.grantMarkHi;
     this.badL1Lo = this.badLo[0] ?? 0;
     this.badL1Hi = this.badHi[0] ?? 0;
-    this.ioBadL1Lo = (this.badLo[0] ?? 0) & ~abi.ioAllowedL1.lo;
-    this.ioBadL1Hi = (this.badHi[0] ?? 0) & ~abi.ioAllowedL1.hi;
+    this.ioBadL1Lo = (this.badLo[0] ?? 0) & ~ruleSet.ioAllowedL1.lo;
+    this.ioBadL1Hi = (this.badHi[0] ?? 0) & ~ruleSet.ioAllowedL1.hi;
     this.added = Int32Array.from(abi.levels, (row) =>
       ruleSet.setsRootAccessed ? row.added : row.added & ~A,
     );

@@ -4,7 +4,7 @@
  */
 
 import { ABIS, type Abi, type AbiName, type FlagMask, x86_32pOn32 } from '../abi/index.ts';
-import { AVAIL, AVAIL_HIGH_HI, A, D, G, NX_HI, US } from '../pte.ts';
+import { A, AVAIL, AVAIL_HIGH_HI, D, G, NX_HI, PAT, PCD, PWT, US } from '../pte.ts';
 import { GRANT_TABLE_RULES, type GrantTableRules } from './grant-table-rules.ts';
 import type { XenVersion } from './rule.ts';
 
@@ -22,6 +22,8 @@ export interface RuleSet {
   readonly abis: { readonly [abi in AbiName]?: Abi };
   /** Masks that replace those of the ABI's row, by level - 1. */
   readonly disallowed: { readonly [abi in AbiName]?: readonly FlagMask[] };
+  /** Bits of an L1 entry that a domain with I/O rights may set although they are refused otherwise. */
+  readonly ioAllowedL1: FlagMask;
   /** Bits of an L1 entry whose change needs no new references. */
   readonly fastPathL1: FlagMask;
   /** The same for L2 to L4 entries. */
@@ -91,6 +93,7 @@ const modern: RuleSet = {
   extraVersion: '.7',
   abis: { x86_64: ABIS.x86_64, x86_32p: ABIS.x86_32p },
   disallowed: {},
+  ioAllowedL1: { lo: PWT | PCD | PAT, hi: 0 },
   fastPathL1: MODERN_FAST,
   fastPathUpper: MODERN_FAST,
   linearTables: 'counted',
@@ -129,6 +132,7 @@ const old: RuleSet = {
   extraVersion: '.4-1',
   abis: { x86_64: ABIS.x86_64, x86_32p: x86_32pOn32, x86_32: ABIS.x86_32 },
   disallowed: { x86_64: [PAT_ALONE, PSE_AND_G, PSE_AND_G, PSE_AND_G] },
+  ioAllowedL1: { lo: 0, hi: 0 },
   fastPathL1: { lo: 0xffc, hi: 0xfff0_0000 | 0 },
   fastPathUpper: { lo: 0xffe, hi: 0xfff0_0000 | 0 },
   linearTables: 'rootOnly',
