@@ -4,8 +4,9 @@
 //   node scripts/test-vscode.mjs              builds and runs
 //   node scripts/test-vscode.mjs --no-build   takes dist/ as it is
 //
-// Screenshots and, after a failure, the logs of VS Code are in artifacts/.
+// Screenshots, the messages of VS Code and, after a failure, its logs are in artifacts/.
 
+import { createWriteStream } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,7 +69,8 @@ export async function testVsCode({ build }) {
         force: true,
       }).catch(() => undefined);
     }
-    if (counts === null) throw new Error(failure ?? 'the suite ended without results.');
+    if (counts === null)
+      throw new Error(`${failure ?? 'the suite ended without results.'} See artifacts/vscode.log.`);
     return counts;
   } finally {
     // The browser first: a workbench that loses its server tries to find it again.
@@ -86,7 +88,9 @@ async function runInWorkbench(page, server, { workspace, runner }) {
     ['extensionTestsPath', remote(runner)],
     ['skipWelcome', 'true'],
   ];
-  await page.exposeFunction('codeAutomationLog', (_level, args) => say(format(...args)));
+  // The workbench's and the extension host's own messages: many, and of interest after a failure only.
+  const log = createWriteStream(join(artifacts, 'vscode.log'));
+  await page.exposeFunction('codeAutomationLog', (_level, args) => log.write(`${format(...args)}\n`));
   const ended = new Promise((resolve) => {
     void page.exposeFunction('codeAutomationExit', (code) => resolve(code));
   });

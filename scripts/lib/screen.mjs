@@ -34,6 +34,7 @@ export async function serveScreen(page, artifacts) {
 /** The actions themselves, also used by the script that makes the README's picture. */
 export function screenActions(page, artifacts) {
   return {
+    say: ({ text }) => void process.stdout.write(`${text}\n`),
     press: ({ key }) => page.keyboard.press(key),
     text: async ({ selector }) => {
       const element = page.locator(selector).filter({ hasText: /\S/ }).first();

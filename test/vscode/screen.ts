@@ -13,6 +13,8 @@ export interface ViewRow {
 }
 
 export interface ScreenActions {
+  /** Shows a line to the person who runs the suite. */
+  say: [{ readonly text: string }, null];
   press: [{ readonly key: string }, null];
   /** Text of the first element that matches, once there is one with text. */
   text: [{ readonly selector: string }, string];
