@@ -44,7 +44,7 @@ export interface GridView<Row> {
   /** Left and Right in a grid that is no tree. */
   sideways?(steps: -1 | 1): void;
   /** What stands in place of the rows when there are none. */
-  readonly empty: string;
+  empty(): string;
 }
 
 export const rowHeight = 20;
@@ -144,7 +144,7 @@ export class Grid<Row> extends LitElement {
         </div>
       </div>
       <div class="scroller" role="rowgroup" @scroll=${this.onScroll} @wheel=${this.onWheel}>
-        ${this.model.count === 0 ? html`<p class="empty">${this.view.empty}</p>` : this.renderRows(columns)}
+        ${this.model.count === 0 ? html`<p class="empty">${this.view.empty()}</p>` : this.renderRows(columns)}
       </div>
     </div>`;
   }

@@ -59,7 +59,8 @@ class MachineFramesView extends View {
   };
   private readonly grid: GridView<FrameRow> = {
     label: 'Machine frames',
-    empty: 'No frame matches.',
+    empty: () =>
+      this.rows instanceof CursorRows && !this.rows.complete ? 'Searching ...' : 'No frame matches.',
     columns: [
       {
         id: 'mfn',

@@ -24,7 +24,7 @@ interface ByteGridOwner {
 export function byteGrid(owner: ByteGridOwner): GridView<ByteRow> {
   return {
     label: 'Bytes',
-    empty: 'There is no memory here.',
+    empty: () => 'There is no memory here.',
     get columns() {
       return byteColumns(owner);
     },
@@ -84,7 +84,7 @@ interface EntryGridOwner {
 export function entryGrid(owner: EntryGridOwner): GridView<TableEntryRow> {
   return {
     label: 'Page-table entries',
-    empty: 'No entries.',
+    empty: () => 'Reading the table ...',
     columns: [
       {
         id: 'slot',

@@ -45,7 +45,8 @@ class P2mMapView extends View {
   };
   private readonly grid: GridView<P2mRow> = {
     label: 'Physical to machine map',
-    empty: 'No entry matches.',
+    empty: () =>
+      this.rows instanceof CursorRows && !this.rows.complete ? 'Searching ...' : 'No entry matches.',
     columns: [
       {
         id: 'pfn',

@@ -25,7 +25,7 @@ class PageTablesView extends View {
   private active = -1;
   private readonly grid: GridView<TreeRow> = {
     label: 'Page-table entries',
-    empty: 'The root table has no entries.',
+    empty: () => (this.tree.root ? 'The root table has no entries.' : 'Reading the tables ...'),
     columns: [
       {
         id: 'entry',
