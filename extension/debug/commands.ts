@@ -15,10 +15,18 @@ import { configurationFor } from './configurations.ts';
 /** Hypercalls of the memory interface and what they are for, as offered by "Break on Hypercall...". */
 const hypercalls: readonly QuickPickItem[] = [
   { label: 'HYPERVISOR_mmu_update', description: 'write page-table entries' },
-  { label: 'HYPERVISOR_mmuext_op', description: 'pin, unpin, switch the root, flush' },
   { label: 'HYPERVISOR_update_va_mapping', description: 'write the L1 entry of an address' },
+  { label: 'HYPERVISOR_mmuext_op', description: 'pin, unpin, switch the root, flush' },
+  { label: 'mmuext_op:MMUEXT_PIN_*', description: 'pin a page table of any level' },
+  { label: 'HYPERVISOR_memory_op', description: 'give back, take or exchange machine frames' },
+  { label: 'HYPERVISOR_grant_table_op', description: 'share frames with another domain' },
+  { label: 'HYPERVISOR_multicall', description: 'several hypercalls in one' },
   { label: 'HYPERVISOR_set_trap_table', description: 'tell Xen the trap handlers' },
-  { label: 'HYPERVISOR_memory_op', description: 'give back or take machine frames' },
+  { label: 'HYPERVISOR_set_gdt', description: 'give Xen the frames of the descriptor table' },
+  { label: 'HYPERVISOR_update_descriptor', description: 'write one descriptor' },
+  { label: 'HYPERVISOR_stack_switch', description: 'tell Xen the kernel stack' },
+  { label: 'HYPERVISOR_iret', description: 'return from a trap' },
+  { label: 'HYPERVISOR_vm_assist', description: 'ask for writable page tables and other help' },
   { label: 'HYPERVISOR_sched_op', description: 'yield, block, shut down' },
   { label: 'HYPERVISOR_console_io', description: 'write to the console of Xen' },
 ];

@@ -106,6 +106,8 @@ export const gridStyles = css`
   }
   .row.active {
     background: var(--vscode-list-inactiveSelectionBackground);
+    outline: 1px dotted var(--vscode-contrastActiveBorder, transparent);
+    outline-offset: -1px;
   }
   .grid:focus .row.active {
     background: var(--vscode-list-activeSelectionBackground);
