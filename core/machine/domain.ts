@@ -62,7 +62,8 @@ export class Domain {
   /** Set once, by start of day. */
   layout: StartOfDayLayout | null = null;
   private readonly words: Region;
-  private readonly crashes: DomainCrash[] = [];
+  /** Told with the state `crashed`; a domain crashes once, unless the crash was undone. */
+  private lastCrash: DomainCrash | null = null;
 
   constructor(store: Store, abi: Abi, id: DomainId, role: DomainRole, nrPages: number) {
     this.id = id;
@@ -113,11 +114,9 @@ export class Domain {
   get state(): DomainState {
     const kind = this.words.get(Word.state);
     if (kind === STATE_RUNNING) return { kind: 'running' };
-    const reason = this.words.get(Word.reason);
-    if (kind === STATE_SHUTDOWN) return { kind: 'shutdown', reason };
-    const crash = this.crashes[reason];
-    if (crash === undefined) throw new Error(`domain.state: ${this.name} crashed without a reason`);
-    return { kind: 'crashed', crash };
+    if (kind === STATE_SHUTDOWN) return { kind: 'shutdown', reason: this.words.get(Word.reason) };
+    if (this.lastCrash === null) throw new Error(`domain.state: ${this.name} crashed without a reason`);
+    return { kind: 'crashed', crash: this.lastCrash };
   }
 
   get isRunning(): boolean {
@@ -132,8 +131,8 @@ export class Domain {
 
   crash(crash: DomainCrash): void {
     if (!this.isRunning) return;
-    this.words.set(Word.reason, this.crashes.length);
+    this.words.set(Word.reason, SHUTDOWN_CRASH);
     this.words.set(Word.state, STATE_CRASHED);
-    this.crashes.push(crash);
+    this.lastCrash = crash;
   }
 }
