@@ -10,8 +10,9 @@ import type { CType, DataModel } from './types.ts';
 
 /** Instructions of one trap stub. */
 export const TRAP_STUB_INSTRUCTIONS = 3;
-export const TRAP_VECTORS = 256;
-/** The library's array of C handlers, by vector. */
+/** Stubs: one for each vector, and behind them that of the event callback. */
+export const TRAP_STUBS = 257;
+/** The library's array of C handlers, by stub. */
 export const TRAP_HANDLERS = '__xenscope_trap_handlers';
 /** The library's function that runs before the entry function. */
 export const START_FUNCTION = '__xenscope_start';
@@ -69,7 +70,7 @@ function callWithStartInfo(emitter: Emitter, model: DataModel, fn: FunctionSymbo
 const registersOf = (type: CType, model: DataModel): 1 | 2 =>
   (type.kind === 'integer' ? type.bytes : model.wordBytes) === 8 ? 2 : 1;
 
-/** One stub for each vector, then what they share: load the handler, call it, return by iret. */
+/** One stub for each vector and for the event callback, then what they share: load the handler, call it, return by iret. */
 export function emitTrapStubs(
   emitter: Emitter,
   model: DataModel,
@@ -77,8 +78,8 @@ export function emitTrapStubs(
   handlers: VariableSymbol | null,
 ): StubFunction {
   const from = emitter.count;
-  const shared = from + TRAP_VECTORS * TRAP_STUB_INSTRUCTIONS;
-  for (let vector = 0; vector < TRAP_VECTORS; vector++) {
+  const shared = from + TRAP_STUBS * TRAP_STUB_INSTRUCTIONS;
+  for (let vector = 0; vector < TRAP_STUBS; vector++) {
     // The bounce frame lies at rsp, wherever that is: nothing is aligned.
     emitter.emit(Op.enter, index, 0, 1);
     emitter.emit(Op.trapEnter, vector);

@@ -3,7 +3,7 @@
 import type { Vcpu } from '../machine/vcpu.ts';
 import { callbackOp, setCallbacks } from './callbacks.ts';
 import { consoleIo } from './console-io.ts';
-import { eventChannelOp } from './event-channel-op.ts';
+import { eventChannelOp, eventChannelOpCompat } from './event-channel-op.ts';
 import { grantTableOp } from './grant-table-op.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { iret } from './iret.ts';
@@ -17,6 +17,7 @@ import { setTrapTable } from './trap-table.ts';
 import { updateVaMapping, updateVaMappingOtherDomain } from './va-mapping.ts';
 import { updateDescriptor } from './update-descriptor.ts';
 import { fpuTaskswitch, setSegmentBase, stackSwitch } from './vcpu-settings.ts';
+import { vcpuOp } from './vcpu-op.ts';
 import { vmAssist } from './vm-assist.ts';
 import { xenVersion } from './xen-version.ts';
 
@@ -47,7 +48,7 @@ export const HYPERCALLS: readonly (HypercallRow | undefined)[] = [
   row('multicall', multicall),
   row('update_va_mapping', updateVaMapping),
   row('set_timer_op'),
-  row('event_channel_op_compat'),
+  row('event_channel_op_compat', eventChannelOpCompat),
   row('xen_version', xenVersion),
   row('console_io', consoleIo),
   row('physdev_op_compat'),
@@ -55,7 +56,7 @@ export const HYPERCALLS: readonly (HypercallRow | undefined)[] = [
   row('vm_assist', vmAssist),
   row('update_va_mapping_otherdomain', updateVaMappingOtherDomain),
   row('iret', iret),
-  row('vcpu_op'),
+  row('vcpu_op', vcpuOp),
   row('set_segment_base', setSegmentBase),
   row('mmuext_op', mmuextOp),
   row('xsm_op'),

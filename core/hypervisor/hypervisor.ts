@@ -9,10 +9,12 @@ import type { Domain, DomainCrash } from '../machine/domain.ts';
 import type { FrameTable } from '../machine/frames.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { PhysicalMemory } from '../machine/memory.ts';
+import { Control, RunState } from '../machine/registers.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import { CONTEXT_SWITCHED } from './context.ts';
 import { DomainExtras } from './domain-extras.ts';
 import { EntryMasks } from './entry-masks.ts';
+import { EventChannelTables } from './event-channels.ts';
 import { GrantTables } from './grant-table.ts';
 import { Heap } from './heap.ts';
 import { HYPERCALLS } from './hypercalls.ts';
@@ -21,7 +23,8 @@ import { RULE_SETS, type RuleSet } from './rule-sets.ts';
 import { type SegmentRegister, loadSegment } from './segments.ts';
 import { buildDomain } from './start-of-day.ts';
 import { TlbClock } from './tlb.ts';
-import { pageFault, trapToGuest } from './traps.ts';
+import { eventDue } from './shared-info.ts';
+import { enterEventCallback, pageFault, trapToGuest } from './traps.ts';
 import type { CheckTracer, DomainSpec, HypervisorObserver, HypervisorOptions, Refusal } from './types.ts';
 
 export type {
@@ -48,6 +51,7 @@ export class Hypervisor {
   readonly tlb: TlbClock;
   readonly extras: DomainExtras;
   readonly grants: GrantTables;
+  readonly events: EventChannelTables;
   /** Told of hypercalls, refusals, traps, crashes and console output; null costs nothing. */
   observer: HypervisorObserver | null = null;
   /** Told of each check that a hypercall makes; null costs a comparison a check. */
@@ -85,6 +89,7 @@ export class Hypervisor {
     this.tlb = new TlbClock(machine.store, machine);
     this.extras = new DomainExtras(machine.store);
     this.grants = new GrantTables(this);
+    this.events = new EventChannelTables(machine.store);
   }
 
   /**
@@ -120,6 +125,16 @@ export class Hypervisor {
         this.done < 0 ? null : this.done,
       );
     }
+    this.deliverEvents(vcpu);
+  }
+
+  /**
+   * Lets a vCPU that is about to run enter its event callback, if an event waits and it takes events. Hypercalls end with
+   * it by themselves; whoever schedules vCPUs calls it when a vCPU's turn comes.
+   */
+  deliverEvents(vcpu: Vcpu): 'none' | 'delivered' | 'crashed' {
+    const isRunning = vcpu.domain.isRunning && vcpu.control(Control.runState) === RunState.running;
+    return isRunning && eventDue(this, vcpu) ? enterEventCallback(this, vcpu) : 'none';
   }
 
   /** Runs one hypercall within another (multicall); the result is returned, not put into rax. */

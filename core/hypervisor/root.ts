@@ -19,9 +19,9 @@ export function loadKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): numbe
   }
   let rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel);
   let dropped = false;
-  if (rc !== 0 && hv.ruleSet.failedBaseptr === 'crashes') {
+  if (rc !== 0 && old !== null && hv.ruleSet.failedBaseptr === 'crashes') {
     // 3.0.4 lets go of the old root and tries once more; a second failure leaves the vCPU without page tables.
-    if (old !== null) putPageAndType(hv, old);
+    putPageAndType(hv, old);
     dropped = true;
     const first = hv.pending;
     hv.pending = null;

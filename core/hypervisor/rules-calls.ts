@@ -200,33 +200,6 @@ const callOnlyRules = {
     usualCause: 'A wrong order of arguments: command, type.',
     remedy: 'Use VMASST_CMD_enable (0) or VMASST_CMD_disable (1).',
   },
-  'event_channel_op.argument': {
-    sentence: 'The argument of event_channel_op at {address} cannot be read.',
-    errno: both('EFAULT'),
-    xenFunction: 'do_event_channel_op',
-    xenPrints: null,
-    printsInRelease: false,
-    usualCause: 'A port passed by value.',
-    remedy: 'Pass a pointer to the structure of the command, as struct evtchn_send.',
-  },
-  'event_channel_op.port': {
-    sentence: 'Event channel port {port} of d{domain} is not open.',
-    errno: both('EINVAL'),
-    xenFunction: 'evtchn_send',
-    xenPrints: null,
-    printsInRelease: false,
-    usualCause: 'A port that was never bound.',
-    remedy: 'Use the ports of start_info, or bind one first.',
-  },
-  'event_channel_op.command': {
-    sentence: 'The model has event_channel_op {command} not yet; it has send (4) on the ports of start_info.',
-    errno: both('ENOSYS'),
-    xenFunction: 'do_event_channel_op',
-    xenPrints: null,
-    printsInRelease: false,
-    usualCause: 'An operation outside what the model covers.',
-    remedy: 'Leave it out of the script, or run the script on real Xen.',
-  },
   'xen_version.command': {
     sentence: 'xen_version has no command {command}.',
     errno: both('ENOSYS'),
@@ -411,6 +384,15 @@ const callOnlyRules = {
 
 /** Not refusals: the domain is crashed (facts 7.7). */
 const crashRules = {
+  'trap.no-event-callback': {
+    sentence: 'An event is due, but no event callback is installed.',
+    errno: CRASH,
+    xenFunction: 'create_bounce_frame',
+    xenPrints: 'domain_crash_sync called from entry.S: fault at ...: create_bounce_frame',
+    printsInRelease: true,
+    usualCause: 'Events unmasked (block does so by itself) before set_callbacks.',
+    remedy: 'Install the callback with set_callbacks before events are unmasked.',
+  },
   'trap.no-handler': {
     sentence: 'No handler is installed for vector {vector} ({trap}).',
     errno: CRASH,

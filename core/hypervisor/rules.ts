@@ -9,6 +9,7 @@
 
 import { entryRules } from './rules-entries.ts';
 import { callRules } from './rules-calls.ts';
+import { eventRules } from './rules-events.ts';
 import { exchangeRules } from './rules-exchange.ts';
 import { grantRules } from './rules-grants.ts';
 import { mmuextRules } from './rules-mmuext.ts';
@@ -17,7 +18,14 @@ import type { ErrorName } from './errno.ts';
 
 export type { Rule, XenVersion } from './rule.ts';
 
-export const RULES = { ...entryRules, ...mmuextRules, ...callRules, ...exchangeRules, ...grantRules };
+export const RULES = {
+  ...entryRules,
+  ...mmuextRules,
+  ...callRules,
+  ...eventRules,
+  ...exchangeRules,
+  ...grantRules,
+};
 
 export type RuleId = keyof typeof RULES;
 

@@ -23,6 +23,11 @@ export function setGdt(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
       return refuse(hv, 'set_gdt.list', { addressLo, addressHi });
     frames.push((vcpu.mmu.hi >>> 0) * HIGH_WORD_WEIGHT + (vcpu.mmu.lo >>> 0));
   }
+  return installGdt(hv, vcpu, frames);
+}
+
+/** Makes the frames the vCPU's GDT; 0, or the error with the old GDT kept. */
+export function installGdt(hv: Hypervisor, vcpu: Vcpu, frames: readonly number[]): number {
   const taken: Mfn[] = [];
   for (const frame of frames) {
     const rc = getPageAndType(hv, frame, vcpu.domain.id, PageType.segDesc);

@@ -24,6 +24,7 @@ import {
 import { type BootLayout, bootLayout } from './boot-layout.ts';
 import { largestRegion, writeBootTables } from './boot-tables.ts';
 import { CONSOLE_PORT, STORE_PORT } from './event-channel-op.ts';
+import { PortState } from './event-channels.ts';
 import { FramePicker } from './frame-picker.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { assignPage } from './references.ts';
@@ -35,6 +36,8 @@ import type { DomainSpec, GuestImage } from './types.ts';
 const SIF_PRIVILEGED = 1;
 const SIF_INITDOMAIN = 2;
 const LEGACY_VCPUS = 32;
+/** vCPUs that a domain may bring up when its specification says nothing. */
+const DEFAULT_VCPUS = 4;
 const CONSOLE_INFO_BYTES = 40;
 
 export function buildDomain(hv: Hypervisor, spec: DomainSpec): Domain {
@@ -42,10 +45,17 @@ export function buildDomain(hv: Hypervisor, spec: DomainSpec): Domain {
   const nrPages = Math.floor(spec.memoryBytes / PAGE_SIZE);
   const boot = bootLayout(abi, spec.role, spec.image.size, nrPages);
   checkRoom(hv, boot, nrPages);
-  const domain = new Domain(machine.store, abi, nextDomainId(hv, spec), spec.role, nrPages);
+  const domain = new Domain(
+    machine.store,
+    abi,
+    nextDomainId(hv, spec),
+    spec.role,
+    nrPages,
+    spec.maxVcpus ?? DEFAULT_VCPUS,
+  );
   machine.domains.push(domain);
   domain.maxPages = spec.maxPages ?? nrPages;
-  const vcpu = domain.addVcpu(machine.store, hv.memory);
+  const vcpu = domain.addVcpu(machine.store, hv.memory, 0);
   const picker = new FramePicker(hv.heap, spec.layout);
   const { mfns, sharedInfo } = takeFrames(hv, domain, picker, nrPages, boot.tablesPfn);
   shareInfoPage(hv, domain, sharedInfo);
@@ -56,6 +66,7 @@ export function buildDomain(hv: Hypervisor, spec: DomainSpec): Domain {
   writeStartInfo(hv, spec, boot, mfns, domain.layout);
   const root = writeBootTables(hv.memory, abi, boot, mfns);
   typeTables(hv, domain, vcpu, root);
+  bindDaemons(hv, domain);
   setRegisters(vcpu, abi, spec, domain.layout, boot);
   return domain;
 }
@@ -259,6 +270,13 @@ function typeTables(hv: Hypervisor, domain: Domain, vcpu: Vcpu, root: Mfn): void
   hv.frames.setFlag(root, FrameFlag.pinned);
   const loaded = loadKernelRoot(hv, vcpu, root);
   if (loaded !== 0) throw new Error(`start of day: the boot root is refused with ${loaded}`);
+}
+
+/** The ports whose other ends the toolstack's daemons have. */
+function bindDaemons(hv: Hypervisor, domain: Domain): void {
+  if (domain.role === 'hardware') return;
+  for (const port of [STORE_PORT, CONSOLE_PORT])
+    hv.events.of(domain).set(port, { state: PortState.daemon, peer: 0, peerPort: 0, vcpu: 0 });
 }
 
 function setRegisters(

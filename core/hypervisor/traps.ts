@@ -41,7 +41,11 @@ const TRAP_NAMES: readonly string[] = [
   '#PF',
 ];
 
-export const trapName = (vector: number): string => TRAP_NAMES[vector] ?? `vector ${vector}`;
+/** Stands for an event upcall where a vector is told. */
+const EVENT_UPCALL = -1;
+
+export const trapName = (vector: number): string =>
+  vector === EVENT_UPCALL ? 'event upcall' : (TRAP_NAMES[vector] ?? `vector ${vector}`);
 
 /** Handles the fault in `vcpu.mmu.fault`: carries out a store to an L1 table, or delivers the fault. */
 export function pageFault(hv: Hypervisor, vcpu: Vcpu): 'emulated' | 'delivered' | 'crashed' {
@@ -61,6 +65,22 @@ export function trapToGuest(
   errorCode: number | null,
 ): 'delivered' | 'crashed' {
   return deliver(hv, vcpu, vector, errorCode, 0, 0);
+}
+
+/** Enters the event callback, as an exception without error code; further events are masked. Facts 8.4. */
+export function enterEventCallback(hv: Hypervisor, vcpu: Vcpu): 'delivered' | 'crashed' {
+  const lo = vcpu.control(Control.eventCallbackLo);
+  const hi = vcpu.control(Control.eventCallbackHi);
+  const cs = hv.abi.wordBytes === 8 ? hv.abi.selectors.kernelCs : vcpu.control(Control.eventCallbackCs);
+  const hasCallback = hv.abi.wordBytes === 8 ? (lo | hi) !== 0 : (cs & ~3) !== 0;
+  if (!hasCallback) return crash(hv, vcpu, 'trap.no-event-callback', {}, []);
+  if (!pushFrame(hv, vcpu, EVENT_UPCALL, null)) return 'crashed';
+  setUpcallMask(hv, vcpu, 1);
+  vcpu.setReg(R.rip, lo, hi);
+  vcpu.setReg(R.cs, cs | hv.abi.selectors.kernelRpl, 0);
+  vcpu.setReg(R.rflags, vcpu.regLo(R.rflags) & ~hv.abi.trapFrames.clearedFlags, 0);
+  hv.observer?.upcallDelivered?.(vcpu);
+  return 'delivered';
 }
 
 function deliver(

@@ -49,6 +49,8 @@ export interface DomainSpec {
   readonly layout: MemoryLayout;
   readonly role: DomainRole;
   readonly commandLine?: string;
+  /** vCPUs that the guest may bring up; default 4. */
+  readonly maxVcpus?: number;
   /** Frames that the domain may have in all; default: what it starts with. */
   readonly maxPages?: number;
 }
@@ -108,6 +110,10 @@ export interface HypervisorObserver {
   trapDelivered?(vcpu: Vcpu, trap: DeliveredTrap): void;
   /** A store to a read-only L1 table was carried out by Xen; the entry's new words. */
   pteWriteEmulated?(vcpu: Vcpu, table: number, slot: number, lo: number, hi: number): void;
+  /** An event upcall: the vCPU has entered its event callback. */
+  upcallDelivered?(vcpu: Vcpu): void;
+  /** The guest has given a vCPU its first state; it is down still. */
+  vcpuInitialised?(vcpu: Vcpu): void;
   crashed?(domain: Domain, crash: DomainCrash): void;
   /** Text written to the domain's console (console_io or the console ring). */
   consoleWritten?(domain: Domain, text: string): void;

@@ -56,7 +56,10 @@ export class Domain {
   readonly name: string;
   readonly abi: Abi;
   readonly role: DomainRole;
+  /** In the order in which they were made. */
   readonly vcpus: Vcpu[] = [];
+  /** vCPUs that the guest may bring up, the first one included. */
+  readonly maxVcpus: number;
   /** Length of the P2M array that the builder made. */
   readonly nrPages: number;
   /** Set once, by start of day. */
@@ -65,19 +68,26 @@ export class Domain {
   /** Told with the state `crashed`; a domain crashes once, unless the crash was undone. */
   private lastCrash: DomainCrash | null = null;
 
-  constructor(store: Store, abi: Abi, id: DomainId, role: DomainRole, nrPages: number) {
+  constructor(store: Store, abi: Abi, id: DomainId, role: DomainRole, nrPages: number, maxVcpus = 1) {
     this.id = id;
     this.name = `d${id}`;
     this.abi = abi;
     this.role = role;
     this.nrPages = nrPages;
+    this.maxVcpus = maxVcpus;
     this.words = new Region(store, 'domain', 16);
   }
 
-  addVcpu(store: Store, memory: PhysicalMemory): Vcpu {
-    const vcpu = new Vcpu(store, memory, this, this.vcpus.length);
+  /** Makes a vCPU; those after the first one are made when the guest initialises them. */
+  addVcpu(store: Store, memory: PhysicalMemory, id = 0): Vcpu {
+    const vcpu = new Vcpu(store, memory, this, id);
     this.vcpus.push(vcpu);
     return vcpu;
+  }
+
+  /** The vCPU of that number, if it has been made. */
+  vcpu(id: number): Vcpu | undefined {
+    return this.vcpus.find((vcpu) => vcpu.id === id);
   }
 
   /** Frames that the domain owns and that count against its limit. */

@@ -47,7 +47,7 @@ export const Control = {
   /** TLB generations: bumping one drops its entries. */
   tlbGeneration: 70,
   tlbGlobalGeneration: 71,
-  /** 0 runnable, 1 blocked, 2 down. */
+  /** A RunState. */
   runState: 72,
   eventCallbackLo: 73,
   eventCallbackHi: 74,
@@ -81,7 +81,13 @@ export const Control = {
   gsKernelBaseLo: 100,
   gsKernelBaseHi: 101,
   gsUserSelector: 102,
+  /** While the vCPU polls: the port, or -1 for several; 0 when it does not. */
+  pollPort: 103,
+  /** 1 while the poll ends by itself after some time. */
+  pollTimes: 104,
 } as const;
+/** `down`: the guest has not brought the vCPU up yet, or has taken it down. */
+export const RunState = { running: 0, blocked: 1, down: 2 } as const;
 export const REGISTER_WORDS = 128;
 /** The value of `Control.userRoot` when no user root is loaded. */
 export const NO_ROOT = -1;

@@ -3,15 +3,17 @@
  * knows when to stop. Deterministic: the turn passes on when a vCPU yields, blocks, ends or has had its quantum.
  */
 
-import { TRAP_HANDLERS, TRAP_STUB_INSTRUCTIONS, TRAP_VECTORS } from '../guest-c/compile-stubs.ts';
+import { TRAP_HANDLERS, TRAP_STUBS, TRAP_STUB_INSTRUCTIONS } from '../guest-c/compile-stubs.ts';
 import { functionAt } from '../guest-c/program.ts';
 import { EVERY_STATEMENT, Exit, VECTOR_GENERAL_PROTECTION } from '../guest-c/vm-exit.ts';
 import type { Vm } from '../guest-c/vm.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
+import { wake } from '../hypervisor/event-channels.ts';
 import { hypercallName } from '../hypervisor/hypercalls.ts';
 import type { DeliveredTrap } from '../hypervisor/types.ts';
 import { OutOfModelMemory } from '../machine/memory.ts';
-import { Control, R } from '../machine/registers.ts';
+import { Control, R, RunState } from '../machine/registers.ts';
+import type { Vcpu } from '../machine/vcpu.ts';
 import { formatHex, joinWords } from '../units.ts';
 import type { BreakpointTable } from './breakpoints.ts';
 import { byPageTables, integerOf, readBytes } from './guest-memory.ts';
@@ -70,7 +72,8 @@ export class Execution {
   private readonly hypervisor: Hypervisor;
   private readonly maxStatements: number;
   private readonly holds: ConditionTest;
-  private readonly all: readonly { readonly guest: Guest; readonly vm: Vm }[];
+  /** Every vCPU, in the order in which they were made. */
+  private readonly all: { readonly guest: Guest; readonly vm: Vm }[];
   private readonly args = new Int32Array(12);
   private current = 0;
   private quantumLeft = QUANTUM;
@@ -100,6 +103,13 @@ export class Execution {
   /** Told by the hypervisor's observer. */
   trapDelivered(trap: DeliveredTrap): void {
     this.lastTrap = trap;
+  }
+
+  /** Told by the hypervisor's observer: a guest has given a further vCPU its first state. */
+  vcpuInitialised(vcpu: Vcpu): void {
+    const guest = this.guests.find(({ domain }) => domain === vcpu.domain);
+    if (guest === undefined || guest.vms.some((vm) => vm.vcpu === vcpu)) return;
+    this.all.push({ guest, vm: guest.addVcpu(vcpu) });
   }
 
   numberOf(vm: Vm): number {
@@ -135,6 +145,11 @@ export class Execution {
       const turn = this.turn();
       if (turn === null) return this.nobodyRuns();
       const { guest, vm } = turn;
+      if (this.hypervisor.deliverEvents(vm.vcpu) !== 'none') {
+        const stop = this.afterHypervisor(guest, vm);
+        if (stop !== null) return stop;
+        if (guest.exit !== null) continue;
+      }
       const several = this.all.length > 1;
       const grant = Math.min(
         left,
@@ -176,7 +191,17 @@ export class Execution {
       if (found !== undefined && isRunnable(found.guest, found.vm)) return found;
       this.passTurn();
     }
-    return null;
+    return this.passTime() ? this.turn() : null;
+  }
+
+  /** When nobody runs, time passes until the first poll that has a timeout is over. */
+  private passTime(): boolean {
+    const sleeper = this.all.find(
+      ({ guest, vm }) => guest.exit === null && vm.vcpu.control(Control.pollTimes) !== 0,
+    );
+    if (sleeper === undefined) return false;
+    wake(sleeper.vm.vcpu);
+    return true;
   }
 
   private passTurn(): void {
@@ -254,6 +279,7 @@ export class Execution {
     const place = guest.userPlace(vm);
     const described = describeArguments(call);
     this.checks = [];
+    this.lastTrap = null;
     vm.skip();
     hypervisor.hypercall(vcpu, nr, args);
     const refusal = hypervisor.lastRefusal;
@@ -269,6 +295,7 @@ export class Execution {
       refusal,
       checks: this.checks,
     });
+    this.recordTrapOf(guest, vm, place);
     const stop = this.afterHypervisor(guest, vm);
     if (stop !== null || guest.exit !== null) return stop;
     if ((nr === SCHED_OP || nr === SCHED_OP_COMPAT) && args[0] === SCHEDOP_YIELD) this.passTurn();
@@ -317,6 +344,13 @@ export class Execution {
     return this.filters.fault ? { kind: 'fault', vcpu: this.numberOf(vm), record } : null;
   }
 
+  /** A trap that the hypercall itself has raised. */
+  private recordTrapOf(guest: Guest, vm: Vm, place: SourcePlace | null): void {
+    const trap: DeliveredTrap | null = this.lastTrap;
+    if (trap !== null)
+      this.recordFault(guest, vm, { vector: trap.vector, cr2: null, errorCode: trap.errorCode, place });
+  }
+
   private recordFault(guest: Guest, vm: Vm, told: FaultTold): FaultRecord {
     const trap: DeliveredTrap | null = this.lastTrap;
     return this.recorder.fault({
@@ -338,7 +372,7 @@ export class Execution {
     const stub = Math.floor((pc - program.trapStubs) / TRAP_STUB_INSTRUCTIONS);
     const address = joinWords(handlerLo, vm.is64 ? handlerHi : 0);
     if (pc < 0) return formatHex(address);
-    if (stub < 0 || stub >= TRAP_VECTORS) return functionAt(program, pc)?.name ?? formatHex(address);
+    if (stub < 0 || stub >= TRAP_STUBS) return functionAt(program, pc)?.name ?? formatHex(address);
     const table = program.unit.scope.symbols.get(TRAP_HANDLERS);
     const location = table?.kind === 'variable' ? program.locations.get(table) : undefined;
     if (location?.kind !== 'static') return formatHex(address);
@@ -429,7 +463,7 @@ interface FaultTold {
 }
 
 const isRunnable = (guest: Guest, vm: Vm): boolean =>
-  guest.exit === null && guest.domain.isRunning && vm.vcpu.control(Control.runState) === 0;
+  guest.exit === null && guest.domain.isRunning && vm.vcpu.control(Control.runState) === RunState.running;
 
 function gaveUp(status: number): ExitInfo {
   if (status === 0) return { status: 0, kind: 'finished', reason: 'the script has ended itself' };

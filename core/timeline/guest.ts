@@ -3,6 +3,7 @@
 import { type Program, type ProgramStatement, statementAt } from '../guest-c/program.ts';
 import { type Activation, Vm } from '../guest-c/vm.ts';
 import type { Domain } from '../machine/domain.ts';
+import type { Vcpu } from '../machine/vcpu.ts';
 import { HANDLER } from './scripts.ts';
 import type { ExitInfo, SourcePlace } from './types.ts';
 
@@ -11,7 +12,7 @@ export class Guest {
   readonly program: Program;
   /** Path of the script. */
   readonly path: string;
-  readonly vms: readonly Vm[];
+  readonly vms: Vm[];
   /** The user's first function. */
   readonly entryName: string;
   /** The script only defines a fault handler; the shipped program around it makes the access. */
@@ -44,6 +45,14 @@ export class Guest {
     );
     this.vms = this.domain.vcpus.map((vcpu) => new Vm(this.program, vcpu, this.quiet));
     for (const vm of this.vms) vm.load();
+  }
+
+  /** A processor for a vCPU that the guest has initialised. */
+  addVcpu(vcpu: Vcpu): Vm {
+    const vm = new Vm(this.program, vcpu, this.quiet);
+    vm.load();
+    this.vms.push(vm);
+    return vm;
   }
 
   placeOf = ({ range }: ProgramStatement): SourcePlace => {

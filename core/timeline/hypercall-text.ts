@@ -9,7 +9,7 @@ import { MMUEXT_NAMES } from '../hypervisor/mmuext-op.ts';
 import { XENMEM_NAMES } from '../hypervisor/memory-op.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import { joinWords, lowWord } from '../units.ts';
-import { describeStructure, grantStructure } from './structure-text.ts';
+import { describeStructure, eventStructure, grantStructure } from './structure-text.ts';
 import type { JsonObject, JsonValue } from './types.ts';
 
 /** Reads an unsigned integer of guest memory, null where it cannot be read. */
@@ -149,6 +149,7 @@ export function describeArguments(call: PendingHypercall): JsonObject {
   for (const [i, label] of names.entries()) described[label] = describeArgument(call, name, label, i);
   if (name === 'memory_op') describeReservation(call, described);
   if (name === 'grant_table_op') describeGrants(call, described);
+  if (name === 'event_channel_op') describeEvent(call, described);
   return described;
 }
 
@@ -212,6 +213,11 @@ function describeReservation(call: PendingHypercall, into: Record<string, JsonVa
       : Array.from({ length: shown }, (_, i) => told(call.read(start + BigInt(i * wordBytes), wordBytes)));
   into['nr_extents'] = Number(count);
   into['extent_order'] = Number(field(layout.extentOrder) ?? 0n);
+}
+
+function describeEvent(call: PendingHypercall, into: Record<string, JsonValue>): void {
+  const structure = eventStructure(EVENT_COMMANDS[Number(argument(call, 0))] ?? '');
+  if (structure !== undefined) into['op'] = describeStructure(structure, argument(call, 1), call.read);
 }
 
 function describeGrants(call: PendingHypercall, into: Record<string, JsonValue>): void {

@@ -101,6 +101,7 @@ export class Session {
     this.inspector = new Inspector(this.execution, this.hypervisor);
     this.hypervisor.observer = {
       trapDelivered: (_, trap) => this.execution.trapDelivered(trap),
+      vcpuInitialised: (vcpu) => this.execution.vcpuInitialised(vcpu),
       consoleWritten: (domain, text) => recorder.write(domain.id, text),
     };
     if (config.trace === true)

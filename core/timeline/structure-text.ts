@@ -89,6 +89,56 @@ export function grantStructure(command: string, wordBytes: 4 | 8): StructureRow 
   return rows[command.replace('GNTTABOP_', '')];
 }
 
+const u16 = (offset: number): Field => ({ offset, bytes: 2 });
+const u32 = (offset: number): Field => ({ offset, bytes: 4 });
+const PORT: StructureRow = { bytes: 4, fields: [['port', u32(0), 'number']] };
+
+const EVENT_STRUCTURES: Readonly<Record<string, StructureRow>> = {
+  bind_interdomain: {
+    bytes: 12,
+    fields: [
+      ['remote_dom', u16(0), 'number'],
+      ['remote_port', u32(4), 'number'],
+    ],
+  },
+  bind_virq: {
+    bytes: 12,
+    fields: [
+      ['virq', u32(0), 'number'],
+      ['vcpu', u32(4), 'number'],
+    ],
+  },
+  close: PORT,
+  send: PORT,
+  unmask: PORT,
+  status: {
+    bytes: 24,
+    fields: [
+      ['dom', u16(0), 'number'],
+      ['port', u32(4), 'number'],
+    ],
+  },
+  alloc_unbound: {
+    bytes: 8,
+    fields: [
+      ['dom', u16(0), 'number'],
+      ['remote_dom', u16(2), 'number'],
+    ],
+  },
+  bind_ipi: { bytes: 8, fields: [['vcpu', u32(0), 'number']] },
+  bind_vcpu: {
+    bytes: 8,
+    fields: [
+      ['port', u32(0), 'number'],
+      ['vcpu', u32(4), 'number'],
+    ],
+  },
+};
+
+/** The structure of an event-channel operation, by command name; undefined for commands that the log does not open. */
+export const eventStructure = (command: string): StructureRow | undefined =>
+  EVENT_STRUCTURES[command.replace('EVTCHNOP_', '')];
+
 /** A structure in guest memory as data; null for fields that cannot be read. */
 export function describeStructure(
   { fields }: StructureRow,

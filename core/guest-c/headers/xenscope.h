@@ -26,6 +26,9 @@
 #include <xenscope/printk.h>
 #include <xenscope/pages.h>
 #include <xenscope/traps.h>
+#include <xenscope/events.h>
+#include <xenscope/grants.h>
+#include <xenscope/vcpus.h>
 #include <xenscope/start.h>
 
 #endif

@@ -161,7 +161,7 @@ describe('rules of the small calls', () => {
     check(guest.call(2, guest.scratch, 8000), -ERRNO.EINVAL, 'set_gdt.entries');
     check(guest.call(2, guest.unmapped, 1), -ERRNO.EFAULT, 'set_gdt.list');
     check(guest.call(32, 4, guest.unmapped), -ERRNO.EFAULT, 'event_channel_op.argument');
-    check(guest.call(32, 1, guest.scratch), -ERRNO.ENOSYS, 'event_channel_op.command');
+    check(guest.call(32, 40, guest.scratch), -ERRNO.ENOSYS, 'event_channel_op.command');
     guest.mustStore(guest.scratch, 4, 17n);
     check(guest.call(32, 4, guest.scratch), -ERRNO.EINVAL, 'event_channel_op.port');
     guest.mustStore(guest.scratch, 8, 13n);

@@ -39,6 +39,18 @@ struct evtchn_bind_virq {
 };
 typedef struct evtchn_bind_virq evtchn_bind_virq_t;
 
+struct evtchn_bind_ipi {
+    uint32_t vcpu;
+    evtchn_port_t port;
+};
+typedef struct evtchn_bind_ipi evtchn_bind_ipi_t;
+
+struct evtchn_bind_vcpu {
+    evtchn_port_t port;
+    uint32_t vcpu;
+};
+typedef struct evtchn_bind_vcpu evtchn_bind_vcpu_t;
+
 struct evtchn_close {
     evtchn_port_t port;
 };
@@ -53,5 +65,36 @@ struct evtchn_unmask {
     evtchn_port_t port;
 };
 typedef struct evtchn_unmask evtchn_unmask_t;
+
+struct evtchn_reset {
+    domid_t dom;
+};
+typedef struct evtchn_reset evtchn_reset_t;
+
+#define EVTCHNSTAT_closed 0
+#define EVTCHNSTAT_unbound 1
+#define EVTCHNSTAT_interdomain 2
+#define EVTCHNSTAT_pirq 3
+#define EVTCHNSTAT_virq 4
+#define EVTCHNSTAT_ipi 5
+
+struct evtchn_status {
+    domid_t dom;
+    evtchn_port_t port;
+    uint32_t status;
+    uint32_t vcpu;
+    union {
+        struct {
+            domid_t dom;
+        } unbound;
+        struct {
+            domid_t dom;
+            evtchn_port_t port;
+        } interdomain;
+        uint32_t pirq;
+        uint32_t virq;
+    } u;
+};
+typedef struct evtchn_status evtchn_status_t;
 
 #endif

@@ -4,13 +4,17 @@
 
 #include <xen/io/console.h>
 #include <xenscope/pages.h>
-#include <xenscope/traps.h>
+#include <xenscope/events.h>
+#include <xenscope/grants.h>
 
 start_info_t start_info;
 unsigned long *phys_to_machine_mapping;
 shared_info_t *HYPERVISOR_shared_info;
 struct xencons_interface *xencons_ring;
-trap_handler_t *__xenscope_trap_handlers[256];
+trap_handler_t *__xenscope_trap_handlers[257];
+event_handler_t *__xenscope_event_handlers[XENSCOPE_EVENT_PORTS];
+grant_entry_t *grant_table;
+grant_ref_t __xenscope_next_ref;
 unsigned long __xenscope_next_page, __xenscope_mapped_end, __xenscope_free_list;
 
 /* Where shared_info is mapped: a page of the image whose own frame gives way to it. */

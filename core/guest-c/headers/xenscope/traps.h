@@ -36,8 +36,9 @@
 typedef void trap_handler_t(struct cpu_user_regs *regs);
 
 extern shared_info_t *HYPERVISOR_shared_info;
-/* The C handler of each vector, for the entry stubs. */
-extern trap_handler_t *__xenscope_trap_handlers[256];
+/* The C handler of each vector, for the entry stubs; the last is that of the event callback. */
+#define __XENSCOPE_EVENT_STUB 256
+extern trap_handler_t *__xenscope_trap_handlers[257];
 
 #ifndef __XENSCOPE__
 unsigned long __xenscope_trap_stub(int vector);

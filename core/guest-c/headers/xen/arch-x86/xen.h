@@ -71,4 +71,49 @@ struct arch_shared_info {
 };
 typedef struct arch_shared_info arch_shared_info_t;
 
+#define VGCF_i387_valid (1 << 0)
+#define VGCF_in_kernel (1 << 2)
+#define VGCF_failsafe_disables_events (1 << 3)
+#define VGCF_syscall_disables_events (1 << 4)
+#define VGCF_online (1 << 5)
+
+/* The whole state of a vCPU, for VCPUOP_initialise. ctrlreg[3] is cr3, of the form xen_pfn_to_cr3() gives. */
+struct vcpu_guest_context {
+    struct { char x[512]; } fpu_ctxt __attribute__((aligned(16)));
+    unsigned long flags;                    /* VGCF_* */
+    struct cpu_user_regs user_regs;
+    struct trap_info trap_ctxt[256];
+    unsigned long ldt_base, ldt_ents;
+    unsigned long gdt_frames[16], gdt_ents; /* machine frames */
+    unsigned long kernel_ss, kernel_sp;
+    unsigned long ctrlreg[8];
+    unsigned long debugreg[8];
+#ifdef __i386__
+    unsigned long event_callback_cs;
+    unsigned long event_callback_eip;
+    unsigned long failsafe_callback_cs;
+    unsigned long failsafe_callback_eip;
+#else
+    unsigned long event_callback_eip;
+    unsigned long failsafe_callback_eip;
+    unsigned long syscall_callback_eip;
+#endif
+    unsigned long vm_assist;
+#ifdef __x86_64__
+    uint64_t fs_base;
+    uint64_t gs_base_kernel;
+    uint64_t gs_base_user;
+#endif
+};
+typedef struct vcpu_guest_context vcpu_guest_context_t;
+DEFINE_XEN_GUEST_HANDLE(vcpu_guest_context_t);
+
+#ifdef __x86_64__
+#define xen_pfn_to_cr3(pfn) ((unsigned long)(pfn) << 12)
+#define xen_cr3_to_pfn(cr3) ((unsigned long)(cr3) >> 12)
+#else
+#define xen_pfn_to_cr3(pfn) (((unsigned long)(pfn) << 12) | ((unsigned long)(pfn) >> 20))
+#define xen_cr3_to_pfn(cr3) (((unsigned long)(cr3) >> 12) | ((unsigned long)(cr3) << 20))
+#endif
+
 #endif
