@@ -4,6 +4,7 @@
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { AbiName } from '../../../core/guest-c/types.ts';
@@ -22,7 +23,15 @@ const headers = [...SHIPPED.files.keys()].filter(
   (name) => name.endsWith('.h') && !/xen-x86_\d+\.h$/.test(name),
 );
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));
-const scripts = readdirSync(examples).filter((name) => name.endsWith('.guest.c'));
+const scripts = readdirSync(examples, { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.guest.c'),
+);
+/** The headers that lie beside an example, by name. */
+const headersBeside = (script: string): Record<string, string> => {
+  const folder = dirname(examples + script);
+  const names = readdirSync(folder).filter((name) => name.endsWith('.h'));
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+};
 /** Warnings that a script is about: it is written as old C on purpose. */
 const OLD_STYLE = /implicit-(int|type)/;
 
@@ -102,6 +111,21 @@ const SIZES_AND_OFFSETS: readonly (readonly [string, number, number])[] = [
   ['offsetof(struct cpu_user_regs, saved_upcall_mask)', 140, 38],
   ['offsetof(struct cpu_user_regs, ss)', 160, 48],
   ['offsetof(struct cpu_user_regs, gs)', 192, 64],
+  ['sizeof(struct gnttab_unmap_and_replace)', 24, 24],
+  ['sizeof(struct gnttab_get_version)', 8, 8],
+  ['sizeof(struct gnttab_swap_grant_ref)', 12, 12],
+  ['sizeof(struct evtchn_alloc_unbound)', 8, 8],
+  ['sizeof(struct evtchn_bind_interdomain)', 12, 12],
+  ['offsetof(struct evtchn_status, u)', 16, 16],
+  ['offsetof(struct vcpu_guest_context, flags)', 512, 512],
+  ['offsetof(struct vcpu_guest_context, user_regs)', 520, 516],
+  ['offsetof(struct vcpu_guest_context, trap_ctxt)', 720, 584],
+  ['offsetof(struct vcpu_guest_context, gdt_frames)', 4832, 2640],
+  ['offsetof(struct vcpu_guest_context, kernel_sp)', 4976, 2712],
+  ['offsetof(struct vcpu_guest_context, ctrlreg)', 4984, 2716],
+  ['offsetof(struct vcpu_guest_context, event_callback_eip)', 5112, 2784],
+  ['offsetof(struct vcpu_guest_context, vm_assist)', 5136, 2796],
+  ['sizeof(struct vcpu_guest_context)', 5168, 2800],
   ['sizeof(struct multicall_entry)', 64, 32],
   ['sizeof(struct xencons_interface)', 3088, 3088],
   ['offsetof(struct xencons_interface, out_prod)', 3084, 3084],
@@ -169,7 +193,7 @@ describe.each(ABIS)('shipped headers for %s', (abi) => {
 
   it.each(scripts)('the example %s has no problems', (name) => {
     const text = readFileSync(examples + name, 'utf8');
-    const { problems } = compileText(text, { abi, prelude: true });
+    const { problems } = compileText(text, { abi, prelude: true, files: headersBeside(name) });
     expect(problems.map(problemLine).filter((line) => !OLD_STYLE.test(line))).toEqual([]);
   });
 
@@ -203,7 +227,8 @@ describe.skipIf(withoutGcc).each(ABIS)('gcc for %s', (abi) => {
   it('has no complaint about the examples', () => {
     for (const name of scripts) {
       const text = readFileSync(examples + name, 'utf8');
-      const messages = gccMessages([...options, '-include', 'xenscope.h', '-Wno-implicit-int'], text);
+      const beside = `-I${dirname(examples + name)}`;
+      const messages = gccMessages([...options, beside, '-include', 'xenscope.h', '-Wno-implicit-int'], text);
       expect(messages.replace(/.*In function.*\n/g, '')).toBe('');
     }
   });
