@@ -22,7 +22,7 @@ try {
       'import.meta.url': JSON.stringify(new URL('../dist/cli.cjs', import.meta.url).href),
     },
   });
-  process.exitCode = spawnSync(process.execPath, [bundle], { stdio: 'inherit' }).status ?? 1;
+  process.exitCode = spawnSync(process.execPath, ['--expose-gc', bundle], { stdio: 'inherit' }).status ?? 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -2,7 +2,7 @@
 
 import { recordingHost } from '../../adapter/host/files.ts';
 import { Session } from '../../core/timeline/session.ts';
-import { nanosecondsEach, report } from './measure.ts';
+import { calibrated } from './measure.ts';
 
 const STATEMENTS = 3_000_000;
 const SCRIPT = `
@@ -25,7 +25,7 @@ int kernel_main(void)
 }
 `;
 
-export function benchStatements(calibration: number): void {
+export function benchStatements(): void {
   for (const breakpoints of [false, true]) {
     const created = Session.create({
       programs: [{ path: 'bench.guest.c', text: SCRIPT }],
@@ -35,13 +35,10 @@ export function benchStatements(calibration: number): void {
       throw new Error(`bench: the script does not compile: ${JSON.stringify(created)}`);
     const { session } = created;
     if (breakpoints) session.setBreakpoints([{ kind: 'function', id: 1, name: 'never' }]);
-    report(
-      `guest statements, ${breakpoints ? 'with breakpoints set' : 'without breakpoints'}`,
-      nanosecondsEach(5, STATEMENTS, () => {
-        const stop = session.run({ kind: 'continue' }, STATEMENTS);
-        if (stop.kind !== 'budget') throw new Error(`bench: the loop stopped with ${stop.kind}`);
-      }),
-      calibration,
-    );
+    const name = `guest statements, ${breakpoints ? 'with breakpoints set' : 'without breakpoints'}`;
+    calibrated(name, 5, STATEMENTS, () => {
+      const stop = session.run({ kind: 'continue' }, STATEMENTS);
+      if (stop.kind !== 'budget') throw new Error(`bench: the loop stopped with ${stop.kind}`);
+    });
   }
 }

@@ -6,10 +6,12 @@
 import { benchAdapter } from './adapter.ts';
 import { benchStatements } from './guest.ts';
 import { calibrate } from './measure.ts';
-import { benchMmuUpdate } from './mmu.ts';
+import { benchMachines } from './machines.ts';
+import { benchMmu } from './mmu.ts';
 
 const calibration = calibrate();
 console.log(`calibration: a random 8-byte store over 16 MiB takes ${calibration.toFixed(1)} ns`);
-benchMmuUpdate(calibration);
-benchStatements(calibration);
+benchMmu();
+benchMachines();
+benchStatements();
 await benchAdapter(calibration);
