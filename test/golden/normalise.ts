@@ -17,7 +17,8 @@ const VIRT_BASES: Readonly<Record<string, bigint>> = {
   x86_32: 0xc000_0000n,
 };
 /** Members that hold a frame number as it is, not an entry (`arg1` is that of an mmuext_op). */
-const FRAME_MEMBERS = /^(mfn|frame|table|pfn|arg1|.*Mfn|.*Frame)$/;
+const FRAME_MEMBERS =
+  /^(mfn|frame|table|pfn|arg1|extents|source.ref_or_gmfn|dest.ref_or_gmfn|.*Mfn|.*Frame)$/;
 
 export class Normaliser {
   private readonly virtBase: bigint;

@@ -29,8 +29,11 @@ const scripts = readdirSync(examples, { recursive: true, encoding: 'utf8' }).fil
 /** The headers that lie beside an example, by name. */
 const headersBeside = (script: string): Record<string, string> => {
   const folder = dirname(examples + script);
-  const names = readdirSync(folder).filter((name) => name.endsWith('.h'));
-  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+  const at = (from: string, prefix: string) =>
+    readdirSync(from)
+      .filter((name) => name.endsWith('.h'))
+      .map((name) => [prefix + name, readFileSync(join(from, name), 'utf8')]);
+  return Object.fromEntries([...at(folder, ''), ...at(examples, '../')]);
 };
 /** Warnings that a script is about: it is written as old C on purpose. */
 const OLD_STYLE = /implicit-(int|type)/;
