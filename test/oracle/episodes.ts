@@ -8,9 +8,9 @@ import type { FrameName, Operation } from '../../adapter/conformance/operations.
 import { FrameTwins, MachinePair, type Mismatch, type Step } from './compare.ts';
 import { Generator, POOL } from './generator.ts';
 import { Random } from './random.ts';
-import { provideFiles } from './real/packages.ts';
+import { provideFiles } from './real/kernel.ts';
 import { MachineStopped, RealPort } from './real/real-port.ts';
-import { OracleUnavailable } from './real/unavailable.ts';
+import { RealXenUnavailable } from '../../adapter/real-xen/real-xen-unavailable.ts';
 
 export interface Failure {
   /** The operations up to and with the one that showed the difference. */
@@ -56,7 +56,7 @@ export class Oracle {
       return new MachinePair(this.model, this.real, this.twins, pages);
     } catch (error) {
       // A machine that a list has stopped cannot be brought back to its start.
-      if (!(error instanceof OracleUnavailable)) throw error;
+      if (!(error instanceof RealXenUnavailable)) throw error;
       this.restart();
       return new MachinePair(this.model, this.real, this.twins, pages);
     }

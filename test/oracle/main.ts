@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { formatOperation } from '../../adapter/conformance/format.ts';
 import { parseOperations } from '../../adapter/conformance/operations.ts';
 import { type Failure, Oracle, emptyTally } from './episodes.ts';
-import { OracleUnavailable } from './real/unavailable.ts';
+import { RealXenUnavailable } from '../../adapter/real-xen/real-xen-unavailable.ts';
 
 const HELP = `usage: npm run oracle -- [options] [LIST.jsonl...]
 
@@ -107,7 +107,7 @@ function tell({ list, mismatch }: Failure): void {
 try {
   process.exitCode = main();
 } catch (error) {
-  if (!(error instanceof OracleUnavailable)) throw error;
+  if (!(error instanceof RealXenUnavailable)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;
 }

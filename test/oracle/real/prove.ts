@@ -5,7 +5,7 @@
 
 import type { FrameState, GuestPort } from '../../../adapter/conformance/guest-port.ts';
 import type { BootTable } from '../../../adapter/conformance/operations.ts';
-import { OracleUnavailable } from './unavailable.ts';
+import { RealXenUnavailable } from '../../../adapter/real-xen/real-xen-unavailable.ts';
 import type { XenMemory } from './xen-memory.ts';
 
 type Known = Pick<FrameState, 'type' | 'typeCount' | 'refCount' | 'pinned' | 'validated' | 'allocated'>;
@@ -51,7 +51,7 @@ function expectState(xen: XenMemory, what: string, frame: bigint, expected: Know
       throw mismatch(`${what} (frame 0x${frame.toString(16)}), which should have ${name} ${String(value)}`);
 }
 
-const mismatch = (what: string): OracleUnavailable =>
-  new OracleUnavailable(
+const mismatch = (what: string): RealXenUnavailable =>
+  new RealXenUnavailable(
     `The layout known for this Xen does not fit it: it shows a wrong state for ${what}; add its layout to test/oracle/real/layouts.ts.`,
   );

@@ -11,12 +11,11 @@ import {
   type GuestPort,
 } from '../../../adapter/conformance/guest-port.ts';
 import type { BootTable, FrameAlias } from '../../../adapter/conformance/operations.ts';
-import { GuestRam } from './guest-ram.ts';
+import { GuestRam } from '../../../adapter/real-xen/guest-ram.ts';
 import { XEN_LAYOUTS } from './layouts.ts';
-import type { OracleFiles } from './packages.ts';
-import { QemuMachine, sleep } from './qemu.ts';
+import { type BootFiles, QemuMachine, sleep } from '../../../adapter/real-xen/qemu.ts';
 import { proveLayout } from './prove.ts';
-import { OracleUnavailable } from './unavailable.ts';
+import { RealXenUnavailable } from '../../../adapter/real-xen/real-xen-unavailable.ts';
 import { type RealFrameState, XenMemory } from './xen-memory.ts';
 
 const PAGE_SIZE = 4096;
@@ -75,14 +74,14 @@ export class RealPort implements GuestPort {
   private count: number;
   private hasSnapshot = false;
 
-  constructor(files: OracleFiles) {
+  constructor(files: BootFiles) {
     this.machine = new QemuMachine(files);
     try {
       const mailbox = this.machine.waitForConsole(/oracle: mailbox ([0-9a-f]{16})\s/);
       this.ram = new GuestRam(this.machine.ramPath);
       this.box = BigInt(`0x${mailbox[1] ?? '0'}`) * BigInt(PAGE_SIZE);
       if (this.control(Box.magic) !== MAGIC)
-        throw new OracleUnavailable(
+        throw new RealXenUnavailable(
           'The mailbox is not where the kernel said: guest RAM is not shared with QEMU.',
         );
       this.count = Number(this.control(Box.request) & 0xffff_ffffn);
@@ -94,7 +93,7 @@ export class RealPort implements GuestPort {
       this.version = `${version >> 16n}.${version & 0xffffn}`;
       const layout = XEN_LAYOUTS.find((row) => row.version === this.version);
       if (layout === undefined)
-        throw new OracleUnavailable(
+        throw new RealXenUnavailable(
           `This is Xen ${this.version}, and the oracle only knows the memory layout of ${XEN_LAYOUTS.map((row) => row.version).join(', ')}: use one of those.`,
         );
       const root = this.p2m(Number(this.control(Box.rootPfn)));
@@ -234,7 +233,7 @@ export class RealPort implements GuestPort {
   private findFreeFrame(): bigint {
     for (let frame = 0x1000n; ; frame++) {
       const state = this.xen.frame(frame);
-      if (state === null) throw new OracleUnavailable('The machine has no free frame: give it more memory.');
+      if (state === null) throw new RealXenUnavailable('The machine has no free frame: give it more memory.');
       if (state.refCount === 0 && state.owner === 0) return frame;
     }
   }

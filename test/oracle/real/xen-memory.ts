@@ -5,7 +5,7 @@
 
 import { PAGE_TYPE_NAMES } from '../../../core/machine/frames.ts';
 import { FREE_FRAME, type FrameState } from '../../../adapter/conformance/guest-port.ts';
-import type { GuestRam } from './guest-ram.ts';
+import type { GuestRam } from '../../../adapter/real-xen/guest-ram.ts';
 import { type BitField, type XenLayout, fieldOf } from './layouts.ts';
 
 const PAGE_SHIFT = 12n;

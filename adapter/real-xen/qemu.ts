@@ -18,8 +18,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { OracleFiles } from './packages.ts';
-import { OracleUnavailable } from './unavailable.ts';
+import type { RealXenFiles } from './provide.ts';
+import { RealXenUnavailable } from './real-xen-unavailable.ts';
 
 const RAM_MIB = 128;
 const DOMAIN_MIB = 64;
@@ -32,6 +32,11 @@ const pauseWord = new Int32Array(new SharedArrayBuffer(4));
 /** Sleeps without leaving the call. */
 export const sleep = (milliseconds: number): void => void Atomics.wait(pauseWord, 0, 0, milliseconds);
 
+/** What a machine starts from: domain 0's kernel is an ELF image with Xen's notes. */
+export interface BootFiles extends RealXenFiles {
+  readonly kernel: string;
+}
+
 export class QemuMachine {
   readonly ramPath: string;
   private readonly folder: string;
@@ -40,13 +45,13 @@ export class QemuMachine {
   private unread = '';
   private readonly endWithUs = (): void => this.stop();
 
-  constructor(files: OracleFiles) {
-    this.folder = mkdtempSync(join(memoryFolder(), 'xenscope-oracle-'));
+  constructor(files: BootFiles) {
+    this.folder = mkdtempSync(join(memoryFolder(), 'xenscope-xen-'));
     this.ramPath = join(this.folder, 'ram');
     const pipe = join(this.folder, 'monitor');
     if (spawnSync('mkfifo', [`${pipe}.in`, `${pipe}.out`]).status !== 0)
-      throw new OracleUnavailable(
-        `mkfifo could not make ${pipe}.in: the oracle talks to QEMU through named pipes.`,
+      throw new RealXenUnavailable(
+        `mkfifo could not make ${pipe}.in: the driver talks to QEMU through named pipes.`,
       );
     const flags = constants.O_RDWR | constants.O_NONBLOCK;
     this.monitor = { input: openSync(`${pipe}.in`, flags), output: openSync(`${pipe}.out`, flags) };
@@ -55,7 +60,7 @@ export class QemuMachine {
     this.command('qmp_capabilities');
   }
 
-  private qemuArguments(files: OracleFiles, pipe: string): string[] {
+  private qemuArguments(files: BootFiles, pipe: string): string[] {
     return [
       ...['-machine', 'q35,accel=tcg,memory-backend=ram', '-cpu', 'max', '-m', String(RAM_MIB)],
       ...['-object', `memory-backend-file,id=ram,size=${RAM_MIB}M,mem-path=${this.ramPath},share=on`],
@@ -93,7 +98,7 @@ export class QemuMachine {
       sleep(20);
     }
     const last = this.console().trim().split('\n').slice(-5).join('\n');
-    throw new OracleUnavailable(
+    throw new RealXenUnavailable(
       `The kernel did not start under Xen and QEMU; the console ends with:\n${last}`,
     );
   }
@@ -157,7 +162,7 @@ export class QemuMachine {
       }
       if (!this.readMore()) {
         if (!this.isRunning())
-          throw new OracleUnavailable(`QEMU has ended during ${execute}: ${this.lastLine()}`);
+          throw new RealXenUnavailable(`QEMU has ended during ${execute}: ${this.lastLine()}`);
         sleep(1);
       }
     }
