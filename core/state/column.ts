@@ -42,6 +42,13 @@ export class Column {
     chunk[row] = value;
   }
 
+  /** The cell number of a row, for a watch; takes storage for the row's chunk, which changes no content. */
+  cell(index: number): number {
+    const number = index >>> CHUNK_SHIFT;
+    if (this.chunks[number] === undefined) this.touch(number);
+    return ((this.cells[number] as number) + (index & CHUNK_MASK)) >>> 0;
+  }
+
   /** The first row at or after `from` whose chunk has been written, or null: lets a scan skip empty stretches. */
   nextTouched(from: number): number | null {
     for (let number = from >>> CHUNK_SHIFT; number < this.chunks.length; number++) {

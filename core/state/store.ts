@@ -10,6 +10,8 @@
  * forgets its oldest entries. Design: ARCHITECTURE.md, "State"; the measurements behind it are of the same page.
  */
 
+import type { CellWatch } from './cell-watch.ts';
+
 /** Rows in one chunk of a column. */
 export const CHUNK_ROWS = 4096;
 const CHUNK_SHIFT = 12;
@@ -41,6 +43,8 @@ interface ChunkOwner {
 export class Store {
   /** Machine memory, 256 frames an arena; grown by `PhysicalMemory` alone. */
   readonly arenas: Int32Array[] = [];
+  /** Told of every change; null, which is how it is without data breakpoints, costs a comparison. */
+  watch: CellWatch | null = null;
   private readonly chunks: Int32Array[] = [];
   private readonly chunkOwners: ChunkOwner[] = [];
   private cells = new Uint32Array(FIRST_CAPACITY);
@@ -59,6 +63,7 @@ export class Store {
   /** Notes the old word of a cell that is about to change. */
   record(cell: number, old: number): void {
     if (!this.recording) return;
+    if (this.watch !== null) this.watch.changed(cell, old);
     const at = this.recorded & this.mask;
     this.cells[at] = cell;
     this.olds[at] = old;
