@@ -1,7 +1,7 @@
 /** `xenscope run`: guest scripts from start to end, without an editor (contracts.md, section 1). */
 
 import { Session } from '../../core/timeline/session.ts';
-import type { ExitInfo } from '../../core/timeline/types.ts';
+import { type ExitInfo, NO_FILTERS } from '../../core/timeline/types.ts';
 import { readPrograms, recordingHost } from '../host/files.ts';
 import { countErrors, formatProblem } from '../host/problems.ts';
 import type { Output, RunFlags } from './cli.ts';
@@ -73,7 +73,7 @@ async function runAloud(session: Session, trace: boolean, output: Output): Promi
 
 /** Runs until the guests have ended; `tell` is called at every pause. */
 async function finish(session: Session, tell: () => void): Promise<ExitInfo> {
-  session.setFilters({ refused: false, fault: false, crashed: false });
+  session.setFilters(NO_FILTERS);
   for (;;) {
     const stop = session.run({ kind: 'continue' }, SLICE);
     tell();

@@ -5,7 +5,13 @@
 
 import { SimulatedSource } from '../../core/source/simulated-source.ts';
 import type { Session } from '../../core/timeline/session.ts';
-import type { ExceptionFilters, ExitInfo, Stop, StopTest } from '../../core/timeline/types.ts';
+import {
+  type ExceptionFilters,
+  type ExitInfo,
+  NO_FILTERS,
+  type Stop,
+  type StopTest,
+} from '../../core/timeline/types.ts';
 import { type DomainId, domainId } from '../../core/units.ts';
 import type { RequestArguments } from './arguments.ts';
 import { Breakpoints } from './breakpoint-table.ts';
@@ -86,8 +92,7 @@ export class Debuggee {
   /** What stops the guest beside breakpoints. Without debugging nothing does. */
   setFilters(filters: ExceptionFilters): void {
     this.filters = filters;
-    const none: ExceptionFilters = { refused: false, fault: false, crashed: false };
-    this.session.setFilters(this.options.noDebug ? none : filters);
+    this.session.setFilters(this.options.noDebug ? NO_FILTERS : filters);
   }
 
   /** Runs from the start of day to the first statement of the script's entry function. */

@@ -8,6 +8,7 @@ import type {
   HypercallRecord,
   JsonValue,
   RefusalRecord,
+  StaleRecord,
 } from '../../core/timeline/types.ts';
 import { describeError } from '../../core/hypervisor/errno.ts';
 import { RequestError } from './arguments.ts';
@@ -39,6 +40,13 @@ export const EXCEPTION_FILTERS: readonly FilterRow[] = [
     label: 'Page fault delivered',
     description:
       'Stops where the guest faulted when Xen delivers the fault; the next step enters its handler.',
+    isDefault: false,
+  },
+  {
+    filter: 'stale',
+    label: 'Stale translation used',
+    description:
+      'Stops before an access that the TLB would lead to a frame which the page tables no longer map: a flush is missing. Slower.',
     isDefault: false,
   },
 ];
@@ -80,6 +88,7 @@ function filtersFrom(names: readonly string[]): ExceptionFilters {
     refused: names.includes('refused'),
     fault: names.includes('fault'),
     crashed: names.includes('crashed'),
+    stale: names.includes('stale'),
   };
 }
 
@@ -92,6 +101,8 @@ function describeStanding(standing: Standing | null): ExceptionInfo | null {
       return describeRefused(standing.record);
     case 'fault':
       return describeFault(standing.record);
+    case 'stale':
+      return describeStale(standing.record);
     case 'crashed':
       return describeExit('domain crash', standing.exit);
     case 'limit':
@@ -170,6 +181,31 @@ function describeFault(record: FaultRecord): ExceptionInfo {
     description: [...code, handler].join('\n'),
     breakMode: 'always',
   };
+}
+
+const ACCESS_WORDS = { read: 'reads from', write: 'writes to', exec: 'fetches instructions from' } as const;
+
+function describeStale(record: StaleRecord): ExceptionInfo {
+  return {
+    exceptionId: `stale translation of ${record.address}`,
+    description: [
+      staleSentence(record),
+      'Usual cause: an entry was changed without a flush; Xen flushes by itself only when the type of a frame changes, when an upper-level entry changes, or before a freed frame is used anew.',
+      'What to do: pass UVMF_INVLPG to update_va_mapping, or follow mmu_update with MMUEXT_INVLPG_LOCAL (on all vCPUs: MMUEXT_INVLPG_ALL).',
+    ].join('\n'),
+    breakMode: 'always',
+  };
+}
+
+/** What a stale access does, and what it should do. */
+export function staleSentence({ domain, vcpu, address, access, frame, mapped }: StaleRecord): string {
+  const now =
+    mapped === null
+      ? 'the page tables map nothing there any more'
+      : mapped === frame
+        ? 'the page tables no longer allow that'
+        : `the page tables map mfn ${mapped} there now`;
+  return `The TLB of d${domain}v${vcpu} still holds an old translation of ${address}: the guest ${ACCESS_WORDS[access]} mfn ${frame}, but ${now}.`;
 }
 
 const describeExit = (exceptionId: string, exit: ExitInfo): ExceptionInfo => ({

@@ -6,6 +6,7 @@ import { describeError } from '../../core/hypervisor/errno.ts';
 import { RequestError } from './arguments.ts';
 import { type Context, type RequestRow, type RequestRows, debuggeeOf } from './context.ts';
 import type { Debuggee, RunResult, Standing } from './debuggee.ts';
+import { staleSentence } from './exceptions.ts';
 import { sendOutput } from './output.ts';
 
 type Names = 'continue' | 'next' | 'stepIn' | 'stepOut' | 'pause';
@@ -172,6 +173,12 @@ function reasonOf(
       const at = standing.record.cr2 === null ? '' : ` at ${standing.record.cr2}`;
       return { reason: 'exception', description: `Fault delivered to the guest${at}` };
     }
+    case 'stale':
+      return {
+        reason: 'exception',
+        description: `Stale translation of ${standing.record.address} used`,
+        text: staleSentence(standing.record),
+      };
     case 'crashed':
       return { reason: 'exception', description: 'Domain crashed', text: standing.exit.reason };
     case 'limit':

@@ -4,6 +4,9 @@
  * knows a rule of Xen's.
  *
  * Values and addresses are pairs of words. A method that returns false has filled `fault` and changed nothing.
+ * The use of a stale translation can be watched for. While it is, every access takes the slow way: the fast one reads
+ * `entries`, which then is an empty TLB, so that watching costs nothing when nobody watches.
+ *
  * TLB entries are journalled words (a stale translation is state):
  *
  *   0 tag: bits 31:12 of the address and the generation   1 high word of the address
@@ -37,6 +40,9 @@ const WRITE = 2;
 const EXEC = 4;
 const USER_SHIFT = 3;
 const GLOBAL = 0x40;
+const RIGHT_OF: { readonly [kind in AccessKind]: number } = { read: READ, write: WRITE, exec: EXEC };
+/** A TLB that holds nothing. */
+const EMPTY_TLB = new Int32Array(ENTRIES * 4).fill(-1);
 
 /** One translation held by the TLB, for the views and the stale-translation check. */
 export interface TlbEntry {
@@ -46,6 +52,20 @@ export interface TlbEntry {
   readonly writable: boolean;
   readonly global: boolean;
 }
+
+/** An access that went through a translation of the TLB which the page tables no longer give. */
+export interface StaleUse {
+  readonly vaLo: number;
+  readonly vaHi: number;
+  readonly kind: AccessKind;
+  /** What the TLB leads to. */
+  readonly frame: Mfn;
+  /** What the page tables lead to now; null when they map nothing there. */
+  readonly mapped: Mfn | null;
+}
+
+/** What happens when a stale translation is used: nothing, it is noted, or it is noted and the access is not made. */
+export type StaleWatch = 'off' | 'note' | 'refuse';
 
 /** The access that faulted last. */
 export interface MmuFault {
@@ -82,9 +102,14 @@ export class Mmu {
   private readonly abi: Abi;
   private readonly registers: Region;
   private readonly tlb: Region;
-  private readonly entries: Int32Array;
+  private readonly held: Int32Array;
+  /** What accesses look into: `held`, or an empty TLB while stale translations are watched for. */
+  private entries: Int32Array;
   private readonly control: Int32Array;
   private readonly record = new WalkRecord();
+  private readonly checked = new WalkRecord();
+  private staleWatch: StaleWatch = 'off';
+  private staleUse: StaleUse | null = null;
   private readonly limitLo: number;
 
   constructor(store: Store, memory: PhysicalMemory, abi: Abi, registers: Region) {
@@ -94,14 +119,15 @@ export class Mmu {
     this.registers = registers;
     this.control = registers.data;
     this.tlb = new Region(store, 'tlb', ENTRIES * 4);
-    this.entries = this.tlb.data;
+    this.held = this.tlb.data;
+    this.entries = this.held;
     this.limitLo = abi.segmentLimit === null ? 0 : lowWord(abi.segmentLimit);
-    for (let i = 0; i < ENTRIES; i++) this.entries[i * 4] = -1;
+    for (let i = 0; i < ENTRIES; i++) this.held[i * 4] = -1;
   }
 
   /** Loads into `lo` and `hi`. */
   load(vaLo: number, vaHi: number, bytes: AccessBytes): boolean {
-    const at = this.hit(vaLo | 0, vaHi | 0, bytes, READ);
+    const at = this.hit(this.entries, vaLo | 0, vaHi | 0, bytes, READ);
     if (at < 0) return this.loadSlow(vaLo | 0, vaHi | 0, bytes);
     const slot = this.entries[at + 2] as number;
     const arena = this.arenas[slot >>> 8] as Int32Array;
@@ -122,7 +148,7 @@ export class Mmu {
   }
 
   store(vaLo: number, vaHi: number, bytes: AccessBytes, lo: number, hi: number): boolean {
-    const at = this.hit(vaLo | 0, vaHi | 0, bytes, WRITE);
+    const at = this.hit(this.entries, vaLo | 0, vaHi | 0, bytes, WRITE);
     if (at < 0) return this.storeSlow(vaLo | 0, vaHi | 0, bytes, lo, hi);
     this.put(this.entries[at + 2] as number, vaLo & 0xfff, bytes, lo, hi);
     return true;
@@ -140,7 +166,10 @@ export class Mmu {
     lo: number,
     hi: number,
   ): boolean {
-    if (this.hit(vaLo | 0, vaHi | 0, bytes, WRITE) < 0 && !this.isStorable(vaLo | 0, vaHi | 0, bytes)) {
+    if (
+      this.hit(this.entries, vaLo | 0, vaHi | 0, bytes, WRITE) < 0 &&
+      !this.isStorable(vaLo | 0, vaHi | 0, bytes)
+    ) {
       this.failedStore(bytes, lo, hi);
       this.fault.expected = expected;
       return false;
@@ -157,12 +186,29 @@ export class Mmu {
 
   /** Checks that the guest may execute at an address. */
   fetch(vaLo: number, vaHi: number): boolean {
-    return this.hit(vaLo | 0, vaHi | 0, 1, EXEC) >= 0 || this.translate(vaLo | 0, vaHi | 0, 'exec') !== null;
+    if (this.hit(this.entries, vaLo | 0, vaHi | 0, 1, EXEC) >= 0) return true;
+    return this.frameFor(vaLo | 0, vaHi | 0, 'exec') !== null;
   }
 
   /** Makes an access of the given kind without moving data: a read is discarded, a write stores what was there. */
   touch(vaLo: number, vaHi: number, kind: AccessKind): boolean {
-    return this.translate(vaLo | 0, vaHi | 0, kind) !== null;
+    return this.frameFor(vaLo | 0, vaHi | 0, kind) !== null;
+  }
+
+  /**
+   * Watches for the use of stale translations. It changes nothing that the guest can see but, with `refuse`, the access
+   * itself: that is not made, as with a fault, and can be made again.
+   */
+  watchStale(how: StaleWatch): void {
+    this.staleWatch = how;
+    this.entries = how === 'off' ? this.held : EMPTY_TLB;
+  }
+
+  /** The first use of a stale translation since the last call, or null. */
+  takeStaleUse(): StaleUse | null {
+    const use = this.staleUse;
+    this.staleUse = null;
+    return use;
   }
 
   /** The walk that the current mode's root gives, without TLB, A and D or any other effect. */
@@ -194,7 +240,7 @@ export class Mmu {
   /** INVLPG: drops the translation of one page, global or not. */
   flushPage(vaLo: number, vaHi: number): void {
     const at = ((vaLo >>> 12) & (ENTRIES - 1)) << 2;
-    if (((this.entries[at] as number) & ~0xfff) === (vaLo & ~0xfff) && this.entries[at + 1] === (vaHi | 0))
+    if (((this.held[at] as number) & ~0xfff) === (vaLo & ~0xfff) && this.held[at + 1] === (vaHi | 0))
       this.tlb.set(at, -1);
   }
 
@@ -203,11 +249,11 @@ export class Mmu {
     const live: TlbEntry[] = [];
     for (let at = 0; at < ENTRIES * 4; at += 4) {
       if (!this.isLive(at)) continue;
-      const rights = this.entries[at + 3] as number;
+      const rights = this.held[at + 3] as number;
       live.push({
-        vaLo: (this.entries[at] as number) & ~0xfff,
-        vaHi: this.entries[at + 1] as number,
-        frame: this.memory.frameOfSlot(this.entries[at + 2] as number),
+        vaLo: (this.held[at] as number) & ~0xfff,
+        vaHi: this.held[at + 1] as number,
+        frame: this.memory.frameOfSlot(this.held[at + 2] as number),
         writable: (rights & (WRITE | (WRITE << USER_SHIFT))) !== 0,
         global: (rights & GLOBAL) !== 0,
       });
@@ -223,9 +269,8 @@ export class Mmu {
   }
 
   /** The entry's index when the TLB has the translation with the right and the access stays in the page, else -1. */
-  private hit(vaLo: number, vaHi: number, bytes: number, right: number): number {
+  private hit(entries: Int32Array, vaLo: number, vaHi: number, bytes: number, right: number): number {
     const at = ((vaLo >>> 12) & (ENTRIES - 1)) << 2;
-    const entries = this.entries;
     const tag = entries[at] as number;
     if (((tag ^ vaLo) & ~0xfff) !== 0 || entries[at + 1] !== vaHi) return -1;
     const rights = entries[at + 3] as number;
@@ -237,11 +282,41 @@ export class Mmu {
   }
 
   private isLive(at: number): boolean {
-    const tag = this.entries[at] as number;
-    const rights = this.entries[at + 3] as number;
+    const tag = this.held[at] as number;
+    const rights = this.held[at + 3] as number;
     const generation =
       this.control[(rights & GLOBAL) === 0 ? Control.tlbGeneration : Control.tlbGlobalGeneration];
     return tag !== -1 && (tag & 0xfff) === generation;
+  }
+
+  /** The frame behind an address: what the TLB holds, stale or not, else what the walk gives; null with `fault` filled. */
+  private frameFor(vaLo: number, vaHi: number, kind: AccessKind): Mfn | null {
+    const at = this.hit(this.held, vaLo, vaHi, 1, RIGHT_OF[kind]);
+    if (at < 0) return this.translate(vaLo, vaHi, kind);
+    const frame = this.memory.frameOfSlot(this.held[at + 2] as number);
+    const isRefused =
+      this.staleWatch !== 'off' && this.noteIfStale(vaLo, vaHi, kind, frame) && this.staleWatch === 'refuse';
+    return isRefused ? this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, 0) : frame;
+  }
+
+  /** Compares what the TLB holds with the page tables. */
+  private noteIfStale(vaLo: number, vaHi: number, kind: AccessKind, frame: Mfn): boolean {
+    const now = this.checked;
+    const root = this.root();
+    const isMapped = root !== null && walk(this.memory, this.abi, root, vaLo, vaHi, now) === 'page';
+    if (isMapped && now.frame === frame && this.allows(now, kind)) return false;
+    this.staleUse ??= { vaLo, vaHi, kind, frame, mapped: isMapped ? now.frame : null };
+    return true;
+  }
+
+  /** Whether the entries of a walk give the guest, in its present mode, the right to the access. */
+  private allows(record: WalkRecord, kind: AccessKind): boolean {
+    const userMode = this.control[Control.userMode] !== 0;
+    return (
+      (record.user || !(userMode || this.abi.kernelInRing3)) &&
+      (kind !== 'write' || record.writable) &&
+      (kind !== 'exec' || record.executable)
+    );
   }
 
   /** Walks, checks rights, sets A and D, fills the TLB; the frame, or null with `fault` filled. */
@@ -256,12 +331,7 @@ export class Mmu {
     const end = walk(this.memory, abi, root, vaLo, vaHi, record);
     this.markTables(record);
     if (end !== 'page') return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code);
-    const userMode = this.control[Control.userMode] !== 0;
-    const allowed =
-      (record.user || !(userMode || abi.kernelInRing3)) &&
-      (kind !== 'write' || record.writable) &&
-      (kind !== 'exec' || record.executable);
-    if (!allowed) return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code | FAULT_PRESENT);
+    if (!this.allows(record, kind)) return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code | FAULT_PRESENT);
     this.markLeaf(record, kind === 'write');
     this.fill(record, vaLo, vaHi, kind === 'write');
     return record.frame;
@@ -315,12 +385,21 @@ export class Mmu {
     this.registers.set(word, next);
   }
 
+  /** A load of any alignment; bytes of a frame that is no memory are all ones, as a read of nothing on the bus. */
   private loadSlow(vaLo: number, vaHi: number, bytes: AccessBytes): boolean {
+    const first = this.frameFor(vaLo, vaHi, 'read');
+    if (first === null) return false;
+    const offset = vaLo & 0xfff;
+    const inFirst = Math.min(bytes, PAGE_SIZE - offset);
+    const nextLo = ((vaLo & ~0xfff) + PAGE_SIZE) | 0;
+    const second =
+      inFirst === bytes ? first : this.frameFor(nextLo, nextLo === 0 ? (vaHi + 1) | 0 : vaHi, 'read');
+    if (second === null) return false;
     let lo = 0;
     let hi = 0;
     for (let i = 0; i < bytes; i++) {
-      const byte = this.loadByte((vaLo + i) | 0, wrapsAround(vaLo, i) ? (vaHi + 1) | 0 : vaHi);
-      if (byte < 0) return false;
+      const frame = i < inFirst ? first : second;
+      const byte = this.memory.has(frame) ? this.memory.readByte(frame, (offset + i) & 0xfff) : 0xff;
       if (i < 4) lo |= byte << (i * 8);
       else hi |= byte << ((i - 4) * 8);
     }
@@ -329,23 +408,9 @@ export class Mmu {
     return true;
   }
 
-  /** A byte, all ones where a frame is no memory (as a read of nothing on the bus), or -1 with `fault` filled. */
-  private loadByte(vaLo: number, vaHi: number): number {
-    const at = this.hit(vaLo, vaHi, 1, READ);
-    if (at >= 0) return this.slotByte(this.entries[at + 2] as number, vaLo & 0xfff);
-    const frame = this.translate(vaLo, vaHi, 'read');
-    if (frame === null) return -1;
-    return this.memory.has(frame) ? this.memory.readByte(frame, vaLo & 0xfff) : 0xff;
-  }
-
-  private slotByte(slot: number, offset: number): number {
-    const word = (this.arenas[slot >>> 8] as Int32Array)[((slot & 255) << 10) | (offset >>> 2)] as number;
-    return (word >>> ((offset & 3) * 8)) & 0xff;
-  }
-
   /** Both pages of a store that crosses a boundary are translated before either is written. */
   private storeSlow(vaLo: number, vaHi: number, bytes: AccessBytes, lo: number, hi: number): boolean {
-    const first = this.translate(vaLo, vaHi, 'write');
+    const first = this.frameFor(vaLo, vaHi, 'write');
     if (first === null) return this.failedStore(bytes, lo, hi);
     const offset = vaLo & 0xfff;
     const inFirst = Math.min(bytes, PAGE_SIZE - offset);
@@ -354,7 +419,7 @@ export class Mmu {
       return true;
     }
     const nextLo = ((vaLo & ~0xfff) + PAGE_SIZE) | 0;
-    const second = this.translate(nextLo, nextLo === 0 ? (vaHi + 1) | 0 : vaHi, 'write');
+    const second = this.frameFor(nextLo, nextLo === 0 ? (vaHi + 1) | 0 : vaHi, 'write');
     if (second === null) return false;
     for (let i = 0; i < bytes; i++) {
       const byte = ((i < 4 ? lo >>> (i * 8) : hi >>> ((i - 4) * 8)) & 0xff) | 0;
@@ -366,11 +431,11 @@ export class Mmu {
 
   /** Whether both pages of a store may be written; else `fault` is filled. */
   private isStorable(vaLo: number, vaHi: number, bytes: number): boolean {
-    if (this.translate(vaLo, vaHi, 'write') === null) return false;
+    if (this.frameFor(vaLo, vaHi, 'write') === null) return false;
     const last = (vaLo + bytes - 1) | 0;
     if (((last ^ vaLo) & ~0xfff) === 0) return true;
     return (
-      this.translate(last & ~0xfff, wrapsAround(vaLo, bytes - 1) ? (vaHi + 1) | 0 : vaHi, 'write') !== null
+      this.frameFor(last & ~0xfff, wrapsAround(vaLo, bytes - 1) ? (vaHi + 1) | 0 : vaHi, 'write') !== null
     );
   }
 

@@ -12,28 +12,32 @@ import { wake } from '../hypervisor/event-channels.ts';
 import { hypercallName } from '../hypervisor/hypercalls.ts';
 import type { DeliveredTrap } from '../hypervisor/types.ts';
 import { OutOfModelMemory } from '../machine/memory.ts';
+import type { StaleUse } from '../machine/mmu.ts';
 import { Control, R, RunState } from '../machine/registers.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
-import { formatHex, joinWords } from '../units.ts';
+import { formatFrame, formatHex, joinWords } from '../units.ts';
 import type { BreakpointTable } from './breakpoints.ts';
 import { byPageTables, integerOf, readBytes } from './guest-memory.ts';
 import type { Guest } from './guest.ts';
 import { type PendingHypercall, describeArguments, subOperations } from './hypercall-text.ts';
 import type { Recorder } from './recorder.ts';
 import { HOPELESS_FAULTS, RefaultWatch } from './refaults.ts';
-import type {
-  BreakpointSpec,
-  ExceptionFilters,
-  ExitInfo,
-  FaultRecord,
-  SourcePlace,
-  Stop,
-  StopTest,
-  VcpuSummary,
+import {
+  type BreakpointSpec,
+  type ExceptionFilters,
+  type ExitInfo,
+  type FaultRecord,
+  NO_FILTERS,
+  type SourcePlace,
+  type Stop,
+  type StopTest,
+  type VcpuSummary,
 } from './types.ts';
 
 /** Statements that a vCPU has before the next one's turn. */
 const QUANTUM = 10_000;
+/** Statements granted to end the one that has begun, and begin none. */
+const REST_OF_STATEMENT = 0;
 const SCHED_OP = 29;
 const SCHED_OP_COMPAT = 6;
 const SCHEDOP_YIELD = 0;
@@ -62,7 +66,7 @@ export class Execution {
   readonly guests: readonly Guest[];
   readonly recorder: Recorder;
   readonly breakpoints: BreakpointTable;
-  filters: ExceptionFilters = { refused: true, fault: false, crashed: true };
+  filters: ExceptionFilters = { ...NO_FILTERS, refused: true, crashed: true };
   statements = 0;
   exit: ExitInfo | null = null;
   /** The last stop stands inside the library, at a hypercall: frames begin with the user's. */
@@ -81,6 +85,8 @@ export class Execution {
   private step: Step | null = null;
   /** The hypercall at which a breakpoint has stopped already. */
   private passing: Vm | null = null;
+  /** The vCPU that stands at a stale translation, and has been told of it. */
+  private passingStale: Vm | null = null;
   private lastTrap: DeliveredTrap | null = null;
 
   constructor(fields: {
@@ -159,7 +165,7 @@ export class Execution {
       );
       const step = this.step?.vm === vm ? this.step : null;
       vm.library = step?.quiet ?? guest.quiet;
-      const exit = vm.run(grant, step?.stepBase ?? -1);
+      const exit = this.runProcessor(vm, grant, step?.stepBase ?? -1);
       this.statements += vm.executed;
       this.quantumLeft -= vm.executed;
       left -= vm.executed + 1;
@@ -167,6 +173,18 @@ export class Execution {
       if (stop !== null) return stop;
     }
     return { kind: 'budget' };
+  }
+
+  /** With the filter on, the use of a stale translation ends the run as a fault does, but not the one told last. */
+  private runProcessor(vm: Vm, grant: number, stepBase: number): Exit {
+    if (!this.filters.stale) return vm.run(grant, stepBase);
+    const isTold = this.passingStale === vm;
+    this.passingStale = null;
+    vm.mmu.watchStale(isTold ? 'note' : 'refuse');
+    const exit = vm.run(isTold ? REST_OF_STATEMENT : grant, stepBase);
+    vm.mmu.watchStale('off');
+    if (isTold) vm.mmu.takeStaleUse();
+    return exit;
   }
 
   private beginStep(test: Extract<StopTest, { readonly kind: 'step' }>): void {
@@ -229,8 +247,10 @@ export class Execution {
         return this.statements >= this.maxStatements ? this.atLimit(guest, vm) : null;
       case Exit.hypercall:
         return this.hypercall(guest, vm);
-      case Exit.fault:
-        return this.fault(guest, vm);
+      case Exit.fault: {
+        const use = vm.mmu.takeStaleUse();
+        return use === null ? this.fault(guest, vm) : this.atStale(guest, vm, use);
+      }
       case Exit.trapReturn:
         this.args.fill(0);
         this.hypervisor.hypercall(vm.vcpu, IRET, this.args);
@@ -281,7 +301,7 @@ export class Execution {
     this.checks = [];
     this.lastTrap = null;
     vm.skip();
-    hypervisor.hypercall(vcpu, nr, args);
+    const stale = this.makeHypercall(vm, nr);
     const refusal = hypervisor.lastRefusal;
     const record = this.recorder.hypercall({
       domain: guest.domain.id,
@@ -299,9 +319,35 @@ export class Execution {
     const stop = this.afterHypervisor(guest, vm);
     if (stop !== null || guest.exit !== null) return stop;
     if ((nr === SCHED_OP || nr === SCHED_OP_COMPAT) && args[0] === SCHEDOP_YIELD) this.passTurn();
-    return refusal !== null && this.filters.refused
-      ? { kind: 'refused', vcpu: this.numberOf(vm), record }
-      : null;
+    if (refusal !== null && this.filters.refused) return { kind: 'refused', vcpu: this.numberOf(vm), record };
+    return stale === null ? null : this.staleStop(guest, vm, stale, place);
+  }
+
+  /** Makes the hypercall; the stale translation that Xen used for the guest's pointers, if that is asked for. */
+  private makeHypercall(vm: Vm, nr: number): StaleUse | null {
+    if (this.filters.stale) vm.mmu.watchStale('note');
+    this.hypervisor.hypercall(vm.vcpu, nr, this.args);
+    vm.mmu.watchStale('off');
+    return vm.mmu.takeStaleUse();
+  }
+
+  private atStale(guest: Guest, vm: Vm, use: StaleUse): Stop {
+    this.passingStale = vm;
+    return this.staleStop(guest, vm, use, guest.userPlace(vm));
+  }
+
+  private staleStop(guest: Guest, vm: Vm, use: StaleUse, place: SourcePlace | null): Stop {
+    const record = {
+      domain: guest.domain.id,
+      vcpu: vm.vcpu.id,
+      address: formatHex(joinWords(use.vaLo, vm.is64 ? use.vaHi : 0)),
+      access: use.kind,
+      frame: formatFrame(use.frame),
+      mapped: use.mapped === null ? null : formatFrame(use.mapped),
+      file: place?.file ?? null,
+      line: place?.line ?? null,
+    };
+    return { kind: 'stale', vcpu: this.numberOf(vm), record };
   }
 
   private atHypercallBreakpoint(guest: Guest, vm: Vm, call: PendingHypercall): Stop | null {

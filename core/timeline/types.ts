@@ -127,7 +127,11 @@ export interface ExceptionFilters {
   readonly refused: boolean;
   readonly fault: boolean;
   readonly crashed: boolean;
+  /** An access about to go through a translation of the TLB that the page tables no longer give (slower). */
+  readonly stale: boolean;
 }
+
+export const NO_FILTERS: ExceptionFilters = { refused: false, fault: false, crashed: false, stale: false };
 
 export type Stop =
   | { readonly kind: 'step'; readonly vcpu: VcpuNumber }
@@ -143,6 +147,8 @@ export type Stop =
   /** A hypercall was refused; the frame is the guest's own statement that made it. */
   | { readonly kind: 'refused'; readonly vcpu: VcpuNumber; readonly record: HypercallRecord }
   | { readonly kind: 'fault'; readonly vcpu: VcpuNumber; readonly record: FaultRecord }
+  /** Standing at an access through a stale translation, not yet made; or at a hypercall that made one. */
+  | { readonly kind: 'stale'; readonly vcpu: VcpuNumber; readonly record: StaleRecord }
   | { readonly kind: 'crashed'; readonly vcpu: VcpuNumber; readonly exit: ExitInfo }
   | { readonly kind: 'exited'; readonly exit: ExitInfo }
   /** `maxStatements` was reached, or every vCPU waits for an event that cannot come. */
@@ -208,6 +214,21 @@ export interface FaultRecord {
   readonly line: number | null;
   /** Name of the C handler; null when Xen itself dealt with it or the domain crashed. */
   readonly deliveredTo: string | null;
+}
+
+/** A use of a stale translation. */
+export interface StaleRecord {
+  readonly domain: number;
+  readonly vcpu: number;
+  /** Hexadecimal. */
+  readonly address: string;
+  readonly access: 'read' | 'write' | 'exec';
+  /** The machine frame that the TLB leads to, as Xen prints it. */
+  readonly frame: string;
+  /** The one that the page tables map; `frame` again when only the right is gone; null when they map none. */
+  readonly mapped: string | null;
+  readonly file: string | null;
+  readonly line: number | null;
 }
 
 /** One activation of a function, innermost first. `id` is valid until the next run. */

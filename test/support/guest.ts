@@ -2,7 +2,13 @@
 
 import { expect } from 'vitest';
 import { Session } from '../../core/timeline/session.ts';
-import type { ExitInfo, FaultRecord, HypercallRecord, SessionConfig } from '../../core/timeline/types.ts';
+import {
+  type ExitInfo,
+  type FaultRecord,
+  type HypercallRecord,
+  NO_FILTERS,
+  type SessionConfig,
+} from '../../core/timeline/types.ts';
 import { recordingHost } from '../../adapter/host/files.ts';
 
 export interface GuestRun {
@@ -30,7 +36,7 @@ export function runGuest(text: string, options: GuestOptions = {}): GuestRun {
   });
   if (created.kind !== 'session') throw new Error(JSON.stringify(created, null, 1));
   const { session } = created;
-  session.setFilters({ refused: false, fault: false, crashed: false });
+  session.setFilters(NO_FILTERS);
   while (session.exit === null) session.run({ kind: 'continue' }, SLICE);
   expect(session.audit()).toEqual([]);
   return {

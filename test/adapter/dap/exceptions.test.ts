@@ -1,5 +1,7 @@
 /** What stops the guest by itself: a refused hypercall, a domain crash, a limit, a pause. */
 
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DapClient } from '../../support/dap-client.ts';
 import { scriptFolder } from '../../support/scripts.ts';
@@ -59,6 +61,7 @@ describe('a refused hypercall', () => {
       ['refused', true],
       ['crashed', true],
       ['fault', false],
+      ['stale', false],
     ]);
   });
 
@@ -66,7 +69,7 @@ describe('a refused hypercall', () => {
     const editor = new DapClient();
     await editor.launch({ program: calls });
     expect(await editor.refused('setExceptionBreakpoints', { filters: ['rain'] })).toMatch(
-      /no exception filter rain; the filters are refused, crashed, fault/,
+      /no exception filter rain; the filters are refused, crashed, fault, stale/,
     );
   });
 
@@ -75,6 +78,50 @@ describe('a refused hypercall', () => {
     await editor.launch({ program: calls });
     await editor.stops();
     expect(await editor.refused('exceptionInfo', { threadId: 1 })).toMatch(/has not stopped at an exception/);
+  });
+});
+
+describe('a stale translation', () => {
+  const example = (name: string) =>
+    fileURLToPath(new URL(`../../../examples/forgotten-flush/${name}.guest.c`, import.meta.url));
+
+  it.each(['x86_64', 'x86_32p', 'x86_32'] as const)(
+    'is told before the access that uses it is made: %s',
+    async (abi) => {
+      const editor = new DapClient();
+      await editor.launch(
+        { program: example('broken'), abi, stopOnEntry: false },
+        { filters: ['stale', 'refused', 'crashed', 'fault'] },
+      );
+      const stop = await editor.stops();
+      const line = readFileSync(example('broken'), 'utf8')
+        .split('\n')
+        .findIndex((text) => text.includes('*(volatile int *)va = 2;'));
+      expect(stop).toMatchObject({ reason: 'exception', at: `${line + 1}` });
+      expect(stop.body.description).toMatch(/^Stale translation of 0x[0-9a-f]+ used$/);
+      expect(stop.body.text).toMatch(
+        /^The TLB of d1v0 still holds an old translation of 0x[0-9a-f]+: the guest writes to mfn [0-9a-f]+, but the page tables map mfn [0-9a-f]+ there now\.$/,
+      );
+      expect(await editor.evaluate('*(volatile int *)alias')).toBe('1');
+      expect(await editor.evaluate('*(volatile int *)fresh')).toBe('0');
+      const info = await editor.ask('exceptionInfo', { threadId: 1 });
+      expect(info.description).toContain(`${stop.body.text ?? '?'}\nUsual cause: `);
+      expect(info.description).toMatch(/What to do: .*INVLPG/);
+
+      expect(await editor.step('next')).toBe(`${line + 3}`);
+      expect(await editor.evaluate('*(volatile int *)alias')).toBe('2');
+      await editor.continues();
+      expect(await editor.told('exited')).toEqual({ exitCode: 1 });
+    },
+  );
+
+  it('is none when it was flushed', async () => {
+    const editor = new DapClient();
+    await editor.launch(
+      { program: example('right'), stopOnEntry: false },
+      { filters: ['stale', 'refused', 'crashed', 'fault'] },
+    );
+    expect(await editor.told('exited')).toEqual({ exitCode: 0 });
   });
 });
 

@@ -141,5 +141,71 @@ for (const abi of Object.values(ABIS)) {
       expect(vcpu.mmu.lo).toBe(0x77);
       expect(vcpu.mmu.store(atLo, atHi, 4, 0, 0)).toBe(false);
     });
+
+    describe('watching for stale translations', () => {
+      const use = (): [boolean, ReturnType<Vcpu['mmu']['takeStaleUse']>] => [
+        vcpu.mmu.store(lo, hi, 4, 7, 0),
+        vcpu.mmu.takeStaleUse(),
+      ];
+
+      it('finds nothing wrong with a translation that the page tables still give', () => {
+        const [frame] = map(VA, P | RW | US);
+        vcpu.mmu.store(lo, hi, 4, 1, 0);
+        vcpu.mmu.watchStale('refuse');
+        expect(use()).toEqual([true, null]);
+        expect(machine.memory.readWord(frame, 0)).toBe(7);
+      });
+
+      it('tells the old frame and the new one, and does not make the access when it is to refuse it', () => {
+        const [frame, table, slot] = map(VA, P | RW | US);
+        vcpu.mmu.store(lo, hi, 4, 1, 0);
+        const fresh = mfn(nextFrame++);
+        setEntry(table, slot, fresh, P | RW | US);
+        const stale = { vaLo: lo | 0, vaHi: hi | 0, kind: 'write', frame, mapped: fresh };
+        vcpu.mmu.watchStale('refuse');
+        expect(use()).toEqual([false, stale]);
+        expect(machine.memory.readWord(frame, 0)).toBe(1);
+        vcpu.mmu.watchStale('note');
+        expect(use()).toEqual([true, stale]);
+        expect(machine.memory.readWord(frame, 0)).toBe(7);
+        vcpu.mmu.flushAll();
+        expect(use()).toEqual([true, null]);
+        expect(machine.memory.readWord(fresh, 0)).toBe(7);
+      });
+
+      it('tells an entry that is gone, and a right that is gone', () => {
+        const [frame, table, slot] = map(VA, P | RW | US);
+        vcpu.mmu.store(lo, hi, 4, 1, 0);
+        vcpu.mmu.watchStale('refuse');
+        setEntry(table, slot, frame, P | US);
+        expect(use()).toEqual([false, expect.objectContaining({ mapped: frame })]);
+        expect(vcpu.mmu.load(lo, hi, 4)).toBe(true);
+        setEntry(table, slot, frame, 0);
+        expect(use()).toEqual([false, expect.objectContaining({ mapped: null })]);
+        expect(vcpu.mmu.load(lo, hi, 4)).toBe(false);
+        expect(vcpu.mmu.takeStaleUse()).toMatchObject({ kind: 'read', frame, mapped: null });
+      });
+
+      it('leaves the TLB and the entries as they would be without it', () => {
+        const state = (how: 'off' | 'note') => {
+          const mark = machine.store.mark();
+          vcpu.mmu.watchStale(how);
+          for (const at of [0, 2, 4094, 4095]) {
+            const [atLo, atHi] = vaWords(VA + BigInt(at));
+            vcpu.mmu.load(atLo, atHi, 8);
+            vcpu.mmu.store(atLo, atHi, 4, at, 0);
+            vcpu.mmu.compareExchange(atLo, atHi, 4, { lo: at, hi: 0 }, 5, 0);
+          }
+          const seen: unknown[] = [vcpu.mmu.tlbEntries()];
+          machine.store.forEachChangeSince(mark, (cell, old) => seen.push([cell, old]));
+          machine.store.undoTo(mark);
+          vcpu.mmu.watchStale('off');
+          return seen;
+        };
+        map(VA, P | RW | US);
+        map(VA + 4096n, P | RW | US);
+        expect(state('note')).toEqual(state('off'));
+      });
+    });
   });
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { Session } from '../../../core/timeline/session.ts';
+import { NO_FILTERS } from '../../../core/timeline/types.ts';
 import { go, host, ran, sessionOf } from './scripts.ts';
 
 const ABIS = ['x86_64', 'x86_32p', 'x86_32'] as const;
@@ -12,7 +13,7 @@ function together(texts: readonly string[], abi: string): Session {
   const creation = Session.create({ programs, host, abi, maxStatements: 5_000_000 });
   if (creation.kind !== 'session') throw new Error(JSON.stringify(creation));
   const { session } = creation;
-  session.setFilters({ refused: false, fault: false, crashed: false });
+  session.setFilters(NO_FILTERS);
   go(session);
   return session;
 }

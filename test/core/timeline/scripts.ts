@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Session } from '../../../core/timeline/session.ts';
-import type { SessionConfig, SourceHost, Stop } from '../../../core/timeline/types.ts';
+import { NO_FILTERS, type SessionConfig, type SourceHost, type Stop } from '../../../core/timeline/types.ts';
 
 const ROOT = fileURLToPath(new URL('../../../core/guest-c/headers/', import.meta.url));
 
@@ -43,7 +43,7 @@ export function go(session: Session, test: Parameters<Session['run']>[0] = { kin
 /** Runs a script to its end and returns the session. */
 export function ran(text: string, options: Options = {}): Session {
   const session = sessionOf(text, { maxStatements: 5_000_000, ...options });
-  session.setFilters({ refused: false, fault: false, crashed: false });
+  session.setFilters(NO_FILTERS);
   go(session);
   return session;
 }
