@@ -1,4 +1,4 @@
-/** Static objects: their addresses behind the text, and the bytes that start of day loads. */
+/** The image's parts: where each lies, the addresses of static objects, and the bytes that start of day loads. */
 
 import type { GuestImage } from '../hypervisor/types.ts';
 import { PAGE_SIZE } from '../units.ts';
@@ -16,36 +16,61 @@ interface Part {
 export interface PlacedStatics {
   readonly addresses: Map<VariableSymbol, bigint>;
   readonly parts: readonly Part[];
+  readonly stackTop: bigint;
   /** The end of the image, a multiple of the page size. */
   readonly end: bigint;
 }
 
-type PartName = 'read-only data' | 'data' | 'zeroed data';
-const PARTS: readonly PartName[] = ['read-only data', 'data', 'zeroed data'];
+type DataName = 'read-only data' | 'data' | 'zeroed data';
+type PartName = DataName | 'kernel stack' | 'text';
+/** Parts with start values. The text is executed from elsewhere (program.ts). */
+const HAS_BYTES: ReadonlySet<string> = new Set<PartName>(['read-only data', 'data']);
+const STACK_LOWEST: readonly PartName[] = ['kernel stack', 'text', 'read-only data', 'data', 'zeroed data'];
+const TEXT_LOWEST: readonly PartName[] = ['text', 'read-only data', 'kernel stack', 'data', 'zeroed data'];
 
-const partOf = (symbol: VariableSymbol): PartName =>
+const dataNameOf = (symbol: VariableSymbol): DataName =>
   symbol.initialiser === null ? 'zeroed data' : symbol.readOnly ? 'read-only data' : 'data';
 
-/** Gives every static object its address; `start` is the offset of the first from the virtual base. */
-export function placeStatics(unit: TranslationUnit, virtBase: bigint, start: number): PlacedStatics {
+/** The parts of a script's image, ascending (program.ts says which of the two orders it gets). */
+export function imageOrder(unit: TranslationUnit): readonly PartName[] {
+  return providedSymbols(unit).some(({ name }) => name === '_text') ? TEXT_LOWEST : STACK_LOWEST;
+}
+
+/** Where the text begins, from the virtual base. */
+export const textOffset = (order: readonly PartName[]): number => (order[0] === 'text' ? 0 : STACK_BYTES);
+
+/** Gives every part of the image and every static object its address. */
+export function placeParts(
+  unit: TranslationUnit,
+  virtBase: bigint,
+  order: readonly PartName[],
+  textBytes: number,
+): PlacedStatics {
   const addresses = new Map<VariableSymbol, bigint>();
   const parts: Part[] = [];
-  const provided = new Map<string, bigint>([
-    ['_text', virtBase + BigInt(STACK_BYTES)],
-    ['_etext', virtBase + BigInt(start)],
-  ]);
-  let at = start;
-  for (const name of PARTS) {
-    // Read-only data and data begin on pages of their own, so that a guest may map them with different rights.
+  const provided = new Map<string, bigint>();
+  let stackTop = virtBase;
+  let at = 0;
+  for (const name of order) {
+    // Each but the zeros begins on a page of its own, so that a guest may map them with different rights.
     if (name !== 'zeroed data') at = roundUp(at, PAGE_SIZE);
     const from = at;
+    if (name === 'text') at += textBytes;
+    if (name === 'kernel stack') {
+      at += STACK_BYTES;
+      stackTop = virtBase + BigInt(at);
+    }
     for (const symbol of unit.statics) {
-      if (symbol.storage !== 'static' || partOf(symbol) !== name) continue;
+      if (symbol.storage !== 'static' || dataNameOf(symbol) !== name) continue;
       at = roundUp(at, Math.max(symbol.align, 1));
       addresses.set(symbol, virtBase + BigInt(at));
-      at += sizeOf(symbol.type, unit.model) ?? 0;
+      at += symbol.initialiser?.bytes ?? sizeOf(symbol.type, unit.model) ?? 0;
     }
     parts.push({ name, from: virtBase + BigInt(from), to: virtBase + BigInt(at) });
+    if (name === 'text') {
+      provided.set('_text', virtBase + BigInt(from));
+      provided.set('_etext', virtBase + BigInt(at));
+    }
     if (name === 'read-only data') provided.set('_erodata', virtBase + BigInt(at));
     if (name === 'data') provided.set('_edata', virtBase + BigInt(at));
   }
@@ -54,7 +79,7 @@ export function placeStatics(unit: TranslationUnit, virtBase: bigint, start: num
     const address = provided.get(symbol.name);
     if (address !== undefined) addresses.set(symbol, address);
   }
-  return { addresses, parts, end: virtBase + BigInt(roundUp(at, PAGE_SIZE)) };
+  return { addresses, parts, stackTop, end: virtBase + BigInt(roundUp(at, PAGE_SIZE)) };
 }
 
 /** Objects of the script that the compiler places: at file scope, or declared inside functions. */
@@ -66,16 +91,17 @@ function providedSymbols(unit: TranslationUnit): VariableSymbol[] {
   return found;
 }
 
-/** The image: zeros but for the objects with start values. */
+/** The image: zeros but for the objects with start values. `entry` is the offset of the first instruction. */
 export function buildImage(
   unit: TranslationUnit,
   virtBase: bigint,
   placed: PlacedStatics,
+  entry: number,
   addressOf: (symbol: VariableSymbol | FunctionSymbol) => bigint,
 ): GuestImage {
   const segments: { offset: number; bytes: Uint8Array; name: string }[] = [];
   for (const part of placed.parts) {
-    if (part.name === 'zeroed data' || part.from === part.to) continue;
+    if (!HAS_BYTES.has(part.name) || part.from === part.to) continue;
     const bytes = new Uint8Array(Number(part.to - part.from));
     for (const symbol of unit.statics) {
       const address = placed.addresses.get(symbol);
@@ -85,7 +111,7 @@ export function buildImage(
     }
     segments.push({ offset: Number(part.from - virtBase), bytes, name: part.name });
   }
-  return { size: Number(placed.end - virtBase), segments, entry: STACK_BYTES };
+  return { size: Number(placed.end - virtBase), segments, entry };
 }
 
 function write(

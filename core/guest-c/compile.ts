@@ -8,7 +8,7 @@ import { PAGE_SIZE, lowWord, virtualAddress } from '../units.ts';
 import { Op, Slot } from './bytecode.ts';
 import { FunctionContext } from './compile-context.ts';
 import { Emitter } from './compile-emitter.ts';
-import { buildImage, placeStatics } from './compile-image.ts';
+import { buildImage, imageOrder, placeParts, textOffset } from './compile-image.ts';
 import { storeFrom, variablePlace, whole } from './compile-places.ts';
 import { compileBody } from './compile-statements.ts';
 import {
@@ -24,7 +24,6 @@ import {
   type ProgramFunction,
   type ProgramStatement,
   SCRATCH_INSTRUCTIONS,
-  STACK_BYTES,
 } from './program.ts';
 import type { FunctionSymbol, SourceRange, Scope, TranslationUnit, VariableSymbol } from './tree.ts';
 
@@ -32,7 +31,8 @@ import type { FunctionSymbol, SourceRange, Scope, TranslationUnit, VariableSymbo
 export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program {
   const { model } = unit;
   const abi = ABIS[model.abi];
-  const textBase = virtualAddress(abi.virtBase + BigInt(STACK_BYTES));
+  const order = imageOrder(unit);
+  const textBase = virtualAddress(abi.virtBase + BigInt(textOffset(order)));
   const emitter = new Emitter();
   const start = functionNamed(unit, START_FUNCTION);
   const stubs: StubFunction[] = [emitEntryStub(emitter, model, 0, start, entry)];
@@ -49,8 +49,7 @@ export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program 
   const code = new Int32Array((scratchBase + SCRATCH_INSTRUCTIONS) * 4);
   code.set(emitter.code.subarray(0, textInstructions * 4));
   for (let pc = textInstructions; pc < scratchBase + SCRATCH_INSTRUCTIONS; pc++) code[pc * 4] = Op.undefined;
-  const dataStart = STACK_BYTES + textBytes + PAGE_SIZE;
-  const placed = placeStatics(unit, abi.virtBase, dataStart);
+  const placed = placeParts(unit, abi.virtBase, order, textBytes + PAGE_SIZE);
   for (const [symbol, address] of placed.addresses) {
     building.locations.set(symbol, { kind: 'static', address });
   }
@@ -75,14 +74,11 @@ export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program 
     functions: building.functions,
     statements: building.statements,
     statementOf,
-    image: buildImage(unit, abi.virtBase, placed, addressOf),
+    image: buildImage(unit, abi.virtBase, placed, textOffset(order), addressOf),
     virtBase: abi.virtBase,
     textBase,
-    parts: [
-      { name: 'kernel stack', from: abi.virtBase, to: textBase },
-      { name: 'text', from: textBase, to: textBase + BigInt(textBytes + PAGE_SIZE) },
-      ...placed.parts,
-    ],
+    stackTop: virtualAddress(placed.stackTop),
+    parts: placed.parts,
     locations: building.locations,
     entryOf: building.entryOf,
     missing: building.missingPc,

@@ -4,6 +4,8 @@
  * Image, ascending from the ABI's virtual base:
  *   kernel stack (STACK_PAGES, lowest so that an overflow leaves the image) | text | one page of text for the
  *   debugger's expressions | read-only data | data | zeros
+ * A script that declares `_text` computes with where its text begins, as Mini-OS does (a PFN is the distance from it, and
+ * all of it up to `_erodata` becomes read-only): it gets the stack behind the read-only data, the text first.
  *
  * Text is executed from `code`, not from guest memory: what a guest stores over its own text has no effect, but its
  * page-table entries decide whether the text may be executed at all.
@@ -70,6 +72,8 @@ export interface Program {
   readonly image: GuestImage;
   readonly virtBase: VirtualAddress;
   readonly textBase: VirtualAddress;
+  /** The end of the image's own kernel stack. */
+  readonly stackTop: VirtualAddress;
   /** Addresses of the image's parts, for views: name, first byte, end. */
   readonly parts: readonly { readonly name: string; readonly from: bigint; readonly to: bigint }[];
   readonly locations: ReadonlyMap<VariableSymbol, Location>;

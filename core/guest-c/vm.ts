@@ -12,13 +12,7 @@ import type { AccessKind, Mmu } from '../machine/mmu.ts';
 import { R } from '../machine/registers.ts';
 import { highWord, lowWord } from '../units.ts';
 import { FOREIGN, INSTRUCTION_BYTES, Op, Slot, WINDOW_MAGIC } from './bytecode.ts';
-import {
-  type Program,
-  type ProgramFunction,
-  SCRATCH_INSTRUCTIONS,
-  STACK_BYTES,
-  functionAt,
-} from './program.ts';
+import { type Program, type ProgramFunction, SCRATCH_INSTRUCTIONS, functionAt } from './program.ts';
 import { Exit, VECTOR_GENERAL_PROTECTION, VECTOR_INVALID_OPCODE } from './vm-exit.ts';
 import { runLoop } from './vm-run.ts';
 import { buildTrapRegisters, loadTrapRegisters } from './vm-traps.ts';
@@ -400,7 +394,7 @@ export class Vm {
     const slot = this.base + (this.code[this.pc * 4 + 1] as number);
     this.windows[slot] = this.vcpu.regLo(R.rsi);
     if (this.is64) this.windows[slot + 1] = this.vcpu.regHi(R.rsi);
-    const top = this.program.virtBase + BigInt(STACK_BYTES);
+    const top = this.program.stackTop;
     this.spLo = lowWord(top);
     this.spHi = this.is64 ? highWord(top) : 0;
     this.pc++;
