@@ -30,5 +30,7 @@ export const Exit = {
   touch: 11,
   trapEnter: 12,
   start: 13,
+  /** Before a statement, the one before it having touched a watched cell. */
+  watched: 14,
 } as const;
 export type Exit = (typeof Exit)[keyof typeof Exit];

@@ -8,8 +8,9 @@
  */
 
 import type { Vcpu } from '../machine/vcpu.ts';
-import type { AccessKind, Mmu } from '../machine/mmu.ts';
+import { type AccessKind, type Mmu, VECTOR_WATCHED } from '../machine/mmu.ts';
 import { R } from '../machine/registers.ts';
+import type { CellWatch } from '../state/cell-watch.ts';
 import { highWord, lowWord } from '../units.ts';
 import { FOREIGN, INSTRUCTION_BYTES, Op, Slot, WINDOW_MAGIC } from './bytecode.ts';
 import { type Program, type ProgramFunction, SCRATCH_INSTRUCTIONS, functionAt } from './program.ts';
@@ -104,14 +105,36 @@ export class Vm {
     while (this.windowLimit < FIRST_WINDOWS / 2) this.growWindows();
   }
 
-  /** Runs until something outside has to act; see `runLoop`. The registers are in the vCPU afterwards. */
+  /**
+   * Runs until something outside has to act; see `runLoop`. The registers are in the vCPU afterwards. A statement that
+   * touches a watched cell is run to its end, with the access noted; then the run stops.
+   */
   run(budget: number, stepBase: number): Exit {
+    const { watch } = this.mmu;
+    if (watch === null) return this.runOn(budget, stepBase, null);
+    watch.by = 'guest';
+    try {
+      return this.runOn(budget, stepBase, watch);
+    } finally {
+      watch.by = 'hypervisor';
+      watch.traps = false;
+    }
+  }
+
+  private runOn(budget: number, stepBase: number, watch: CellWatch | null): Exit {
     let total = 0;
+    let isWatched = false;
     for (;;) {
-      const exit = this.enterLoop(budget - total, stepBase);
+      if (watch !== null) watch.traps = !isWatched;
+      const exit = this.enterLoop(isWatched ? 0 : budget - total, stepBase);
       total += this.executed;
-      const told = exit <= Exit.windows ? exit : this.settle(exit);
-      if (told === null) continue;
+      const settled = exit <= Exit.windows ? exit : this.settle(exit);
+      if (settled === null) continue;
+      if (settled === Exit.fault && this.vector < 0 && this.mmu.fault.vector === VECTOR_WATCHED) {
+        isWatched = true;
+        continue;
+      }
+      const told = isWatched && settled === Exit.budget ? Exit.watched : settled;
       this.executed = total;
       if (told === Exit.fault) {
         this.trapFromMmu = this.vector < 0;

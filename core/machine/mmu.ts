@@ -15,9 +15,10 @@
 
 import type { Abi } from '../abi/index.ts';
 import { A, D, G } from '../pte.ts';
+import { type CellWatch, WatchBit } from '../state/cell-watch.ts';
 import { Region } from '../state/column.ts';
 import type { Store } from '../state/store.ts';
-import { type Mfn, PAGE_SIZE, lowWord, highWord, mfn } from '../units.ts';
+import { type Mfn, PAGE_SIZE, WORDS_PER_PAGE, lowWord, highWord, mfn } from '../units.ts';
 import { WalkRecord, entryWord, isCanonical, walk } from '../walk.ts';
 import type { PhysicalMemory } from './memory.ts';
 import { Control, NO_ROOT } from './registers.ts';
@@ -31,6 +32,8 @@ export const FAULT_WRITE = 2;
 export const FAULT_FETCH = 0x10;
 export const VECTOR_PAGE_FAULT = 14;
 export const VECTOR_GENERAL_PROTECTION = 13;
+/** No trap of a processor: the access touches a watched cell and has not been made. */
+export const VECTOR_WATCHED = 0x100;
 
 const ENTRIES = 256;
 const GENERATION_MASK = 0x7ff;
@@ -97,6 +100,7 @@ export class Mmu {
     hi: 0,
     expected: null,
   };
+  private readonly cells: Store;
   private readonly memory: PhysicalMemory;
   private readonly arenas: Int32Array[];
   private readonly abi: Abi;
@@ -113,6 +117,7 @@ export class Mmu {
   private readonly limitLo: number;
 
   constructor(store: Store, memory: PhysicalMemory, abi: Abi, registers: Region) {
+    this.cells = store;
     this.memory = memory;
     this.arenas = store.arenas;
     this.abi = abi;
@@ -125,6 +130,11 @@ export class Mmu {
     for (let i = 0; i < ENTRIES; i++) this.held[i * 4] = -1;
   }
 
+  /** The cells that somebody watches; null when nobody does. */
+  get watch(): CellWatch | null {
+    return this.cells.watch;
+  }
+
   /** Loads into `lo` and `hi`. */
   load(vaLo: number, vaHi: number, bytes: AccessBytes): boolean {
     const at = this.hit(this.entries, vaLo | 0, vaHi | 0, bytes, READ);
@@ -133,6 +143,9 @@ export class Mmu {
     const arena = this.arenas[slot >>> 8] as Int32Array;
     const first = (slot & 255) << 10;
     const offset = vaLo & 0xfff;
+    const { watch } = this.cells;
+    if (watch !== null && watch.meets(slot, offset, bytes, WatchBit.read, arena))
+      return this.heldUp(vaLo, vaHi);
     if (bytes === 8) {
       if ((offset & 3) !== 0) return this.loadSlow(vaLo | 0, vaHi | 0, bytes);
       this.lo = arena[first | (offset >>> 2)] as number;
@@ -150,7 +163,10 @@ export class Mmu {
   store(vaLo: number, vaHi: number, bytes: AccessBytes, lo: number, hi: number): boolean {
     const at = this.hit(this.entries, vaLo | 0, vaHi | 0, bytes, WRITE);
     if (at < 0) return this.storeSlow(vaLo | 0, vaHi | 0, bytes, lo, hi);
-    this.put(this.entries[at + 2] as number, vaLo & 0xfff, bytes, lo, hi);
+    const slot = this.entries[at + 2] as number;
+    const { watch } = this.cells;
+    if (watch !== null && this.storeMeets(watch, slot, vaLo & 0xfff, bytes)) return this.heldUp(vaLo, vaHi);
+    this.put(slot, vaLo & 0xfff, bytes, lo, hi);
     return true;
   }
 
@@ -329,6 +345,8 @@ export class Mmu {
     if (root === null) return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code);
     const record = this.record;
     const end = walk(this.memory, abi, root, vaLo, vaHi, record);
+    if (this.cells.watch?.traps === true && this.marksWatched(this.cells.watch, record, kind))
+      return this.fail(VECTOR_WATCHED, vaLo, vaHi, 0);
     this.markTables(record);
     if (end !== 'page') return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code);
     if (!this.allows(record, kind)) return this.fail(VECTOR_PAGE_FAULT, vaLo, vaHi, code | FAULT_PRESENT);
@@ -357,7 +375,41 @@ export class Mmu {
     if (this.abi.levels[index]?.hasRights !== true || (lo & bits) === bits) return;
     record.los[index] = lo | bits;
     const word = entryWord(this.abi, record.slots[index] as number);
+    const { watch } = this.cells;
+    const by = watch?.by ?? 'mmu';
+    if (watch !== null) watch.by = 'mmu';
     this.memory.writeWord(record.tables[index] as Mfn, word, lo | bits);
+    if (watch !== null) watch.by = by;
+  }
+
+  /** Whether the walk would set A or D in a watched entry. */
+  private marksWatched(watch: CellWatch, record: WalkRecord, kind: AccessKind): boolean {
+    for (let index = this.abi.levels.length - 1; index >= record.level - 1; index--) {
+      const bits = index === record.level - 1 && kind === 'write' ? A | D : A;
+      if (((record.los[index] as number) & bits) === bits) continue;
+      const slot = this.memory.slotOf(record.tables[index] as Mfn);
+      if (watch.watchesChange(slot * WORDS_PER_PAGE + entryWord(this.abi, record.slots[index] as number)))
+        return true;
+    }
+    return false;
+  }
+
+  /** Whether an access within a frame has to wait. */
+  private meets(frame: Mfn, offset: number, bytes: number, bit: number): boolean {
+    const { watch } = this.cells;
+    if (watch === null || bytes === 0 || !this.memory.has(frame)) return false;
+    const slot = this.memory.slotOf(frame);
+    return watch.meets(slot, offset, bytes, bit, this.arenas[slot >>> 8] as Int32Array);
+  }
+
+  private storeMeets(watch: CellWatch, slot: number, offset: number, bytes: number): boolean {
+    return watch.meets(slot, offset, bytes, WatchBit.write, this.arenas[slot >>> 8] as Int32Array);
+  }
+
+  /** The access touches what is watched, and waits. */
+  private heldUp(vaLo: number, vaHi: number): false {
+    this.fail(VECTOR_WATCHED, vaLo, vaHi, 0);
+    return false;
   }
 
   /** A write right enters the TLB only with D set, so that the first store after a load sets D too. */
@@ -395,6 +447,11 @@ export class Mmu {
     const second =
       inFirst === bytes ? first : this.frameFor(nextLo, nextLo === 0 ? (vaHi + 1) | 0 : vaHi, 'read');
     if (second === null) return false;
+    if (
+      this.meets(first, offset, inFirst, WatchBit.read) ||
+      this.meets(second, 0, bytes - inFirst, WatchBit.read)
+    )
+      return this.heldUp(vaLo, vaHi);
     let lo = 0;
     let hi = 0;
     for (let i = 0; i < bytes; i++) {
@@ -414,6 +471,7 @@ export class Mmu {
     if (first === null) return this.failedStore(bytes, lo, hi);
     const offset = vaLo & 0xfff;
     const inFirst = Math.min(bytes, PAGE_SIZE - offset);
+    if (this.meets(first, offset, inFirst, WatchBit.write)) return this.heldUp(vaLo, vaHi);
     if (inFirst === bytes) {
       if (this.memory.has(first)) this.put(this.memory.slotOf(first), offset, bytes, lo, hi);
       return true;
@@ -421,6 +479,7 @@ export class Mmu {
     const nextLo = ((vaLo & ~0xfff) + PAGE_SIZE) | 0;
     const second = this.frameFor(nextLo, nextLo === 0 ? (vaHi + 1) | 0 : vaHi, 'write');
     if (second === null) return false;
+    if (this.meets(second, 0, bytes - inFirst, WatchBit.write)) return this.heldUp(vaLo, vaHi);
     for (let i = 0; i < bytes; i++) {
       const byte = ((i < 4 ? lo >>> (i * 8) : hi >>> ((i - 4) * 8)) & 0xff) | 0;
       const frame = i < inFirst ? first : second;

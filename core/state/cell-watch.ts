@@ -12,8 +12,8 @@
 const PAGE_SHIFT = 10;
 const PAGE_WORDS = 1 << PAGE_SHIFT;
 const PAGES = 1 << (32 - PAGE_SHIFT);
-/** Pages are numbered in a byte; page 0 stands for no page. */
-export const MAX_WATCHED_PAGES = 255;
+/** Masks are numbered in 16 bits; 0 stands for none. */
+export const MAX_WATCHED_PAGES = 4096;
 
 /** What is watched of a word, as bits. */
 export const WatchBit = { read: 1, write: 2 } as const;
@@ -26,6 +26,8 @@ export type Accessor = 'guest' | 'mmu' | 'hypervisor';
 export interface AccessNote {
   readonly cell: number;
   readonly old: number;
+  /** The bits of the word that were read or written; all of them for a change. */
+  readonly bits: number;
   readonly access: WatchedAccess;
   readonly by: Accessor;
 }
@@ -40,14 +42,15 @@ export class CellWatch {
   by: Accessor = 'hypervisor';
   /** Since the last `take`. */
   readonly notes: AccessNote[] = [];
-  private readonly pages = new Uint8Array(PAGES);
-  private masks: Uint8Array[] = [new Uint8Array(0)];
+  /** By page: the index of its mask, 0 for none. */
+  private readonly pages = new Uint16Array(PAGES);
+  private readonly masks: Uint8Array[] = [new Uint8Array(0)];
+  private readonly used: number[] = [];
 
-  /** Forgets what was watched, and the notes. */
+  /** Forgets what was watched. */
   clear(): void {
-    this.pages.fill(0);
-    this.masks = [new Uint8Array(0)];
-    this.notes.length = 0;
+    for (const page of this.used.splice(0)) this.pages[page] = 0;
+    this.masks.length = 1;
   }
 
   /** Watches one cell; false when it lies on a page too many. */
@@ -58,6 +61,7 @@ export class CellWatch {
       if (this.masks.length > MAX_WATCHED_PAGES) return false;
       index = this.masks.push(new Uint8Array(PAGE_WORDS)) - 1;
       this.pages[page] = index;
+      this.used.push(page);
     }
     const mask = this.masks[index] as Uint8Array;
     const word = cell & (PAGE_WORDS - 1);
@@ -67,7 +71,7 @@ export class CellWatch {
 
   /** A cell is about to change; told by the store alone. */
   changed(cell: number, old: number): void {
-    if ((this.bitsOf(cell) & WatchBit.write) !== 0) this.note(cell >>> 0, old, 'change');
+    if ((this.bitsOf(cell) & WatchBit.write) !== 0) this.note(cell >>> 0, old, -1, 'change');
   }
 
   /**
@@ -78,12 +82,13 @@ export class CellWatch {
     const index = this.pages[slot] as number;
     if (index === 0) return false;
     const mask = this.masks[index] as Uint8Array;
-    const last = (offset + bytes - 1) >>> 2;
-    for (let word = offset >>> 2; word <= last; word++) {
+    const end = offset + bytes;
+    for (let word = offset >>> 2; word * 4 < end; word++) {
       if (((mask[word] as number) & bit) === 0) continue;
       if (this.traps) return true;
       const old = arena[((slot & 255) << PAGE_SHIFT) | word] as number;
-      this.note(slot * PAGE_WORDS + word, old, bit === WatchBit.read ? 'read' : 'write');
+      const access = bit === WatchBit.read ? 'read' : 'write';
+      this.note(slot * PAGE_WORDS + word, old, bitsBetween(offset - word * 4, end - word * 4), access);
     }
     return false;
   }
@@ -103,7 +108,14 @@ export class CellWatch {
     return index === 0 ? 0 : ((this.masks[index] as Uint8Array)[cell & (PAGE_WORDS - 1)] as number);
   }
 
-  private note(cell: number, old: number, access: WatchedAccess): void {
-    if (this.notes.length < MAX_NOTES) this.notes.push({ cell, old, access, by: this.by });
+  private note(cell: number, old: number, bits: number, access: WatchedAccess): void {
+    if (this.notes.length < MAX_NOTES) this.notes.push({ cell, old, bits, access, by: this.by });
   }
+}
+
+/** The bits of the bytes from..to - 1 of a word, both clipped to it. */
+export function bitsBetween(from: number, to: number): number {
+  let bits = 0;
+  for (let byte = Math.max(from, 0); byte < Math.min(to, 4); byte++) bits |= 0xff << (byte * 8);
+  return bits;
 }

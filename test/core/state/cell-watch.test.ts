@@ -26,8 +26,8 @@ describe('watched cells', () => {
     memory.writeWord(mfn(12), 3, 9);
     memory.writeWord(mfn(12), 4, 9);
     expect(watch.take()).toEqual([
-      { cell: column.cell(5000), old: 7, access: 'change', by: 'hypervisor' },
-      { cell: slot * 1024 + 3, old: 0, access: 'change', by: 'hypervisor' },
+      { cell: column.cell(5000), old: 7, bits: -1, access: 'change', by: 'hypervisor' },
+      { cell: slot * 1024 + 3, old: 0, bits: -1, access: 'change', by: 'hypervisor' },
     ]);
     expect(watch.take()).toEqual([]);
   });
@@ -54,7 +54,9 @@ describe('watched cells', () => {
     expect(watch.notes).toEqual([]);
     watch.traps = false;
     expect(watch.meets(slot, 15, 1, WatchBit.read, arena)).toBe(false);
-    expect(watch.take()).toMatchObject([{ cell: slot * 1024 + 3, access: 'read' }]);
+    expect(watch.take()).toEqual([
+      { cell: slot * 1024 + 3, old: 0, bits: 0xff << 24, access: 'read', by: 'hypervisor' },
+    ]);
   });
 
   it('lie on a bounded number of pages', () => {
