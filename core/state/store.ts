@@ -7,7 +7,12 @@
  * page tables, counts or registers.
  *
  * The journal is a typed ring of (cell, old word), 8 bytes an entry. It grows by doubling up to its budget and then
- * forgets its oldest entries. Design: ARCHITECTURE.md, "State"; the measurements behind it are of the same page.
+ * forgets its oldest entries. `mark` opens an epoch, and only the first change of a cell in an epoch is noted, since
+ * only marks are ever gone back to: a loop that stores to the same words costs no journal. Design: ARCHITECTURE.md,
+ * "State"; the measurements behind it are of the same page.
+ *
+ * A delta is the difference between two moments, taken out of the journal: cells, each with its word at one of the two.
+ * Swapping it with the store leads from one to the other, and leaves the delta that leads back.
  */
 
 import type { CellWatch } from './cell-watch.ts';
@@ -23,6 +28,8 @@ const ARENA_SHIFT = 18;
 const ARENA_MASK = ARENA_WORDS - 1;
 const FIRST_CAPACITY = 1 << 16;
 const BYTES_PER_ENTRY = 8;
+/** Epochs are numbered in a byte; 0 is "before all". */
+const LAST_EPOCH = 255;
 
 declare const markBrand: unique symbol;
 /** A point in the journal: the number of entries recorded before it. */
@@ -32,6 +39,15 @@ export type Mark = number & { readonly [markBrand]: true };
 export type ChangedCell =
   | { readonly kind: 'memory'; readonly slot: number; readonly word: number }
   | { readonly kind: 'column'; readonly owner: string; readonly index: number };
+
+/** The difference between two moments. A cell may occur several times; see `Direction`. */
+export interface Delta {
+  readonly cells: Uint32Array;
+  readonly words: Int32Array;
+}
+
+/** Where a delta leads: to the earlier moment, its last entry first, or to the later one, its first entry first. */
+export type Direction = 'back' | 'forward';
 
 interface ChunkOwner {
   readonly name: string;
@@ -46,6 +62,12 @@ export class Store {
   /** Told of every change; null, which is how it is without data breakpoints, costs a comparison. */
   watch: CellWatch | null = null;
   private readonly chunks: Int32Array[] = [];
+  /** By arena and by chunk: the epoch in which each cell was last noted. */
+  private readonly arenaStamps: (Uint8Array | undefined)[] = [];
+  private readonly chunkStamps: (Uint8Array | undefined)[] = [];
+  private epoch = 1;
+  /** Entries recorded when the epoch began. */
+  private epochStart = 0;
   private readonly chunkOwners: ChunkOwner[] = [];
   private cells = new Uint32Array(FIRST_CAPACITY);
   private olds = new Int32Array(FIRST_CAPACITY);
@@ -60,19 +82,16 @@ export class Store {
     this.maxCapacity = 2 ** Math.floor(Math.log2(entries));
   }
 
-  /** Notes the old word of a cell that is about to change. */
+  /** Notes the old word of a cell that is about to change; `cell` as `adopt` and machine memory number it, signed. */
   record(cell: number, old: number): void {
     if (!this.recording) return;
     if (this.watch !== null) this.watch.changed(cell, old);
-    const at = this.recorded & this.mask;
-    this.cells[at] = cell;
-    this.olds[at] = old;
-    this.recorded++;
-    if (at === this.mask) this.growIfAllowed();
+    this.note(cell, old);
   }
 
   /** The present point, to come back to. */
   mark(): Mark {
+    if (this.recorded !== this.epochStart) this.beginEpoch();
     return this.recorded as Mark;
   }
 
@@ -84,12 +103,63 @@ export class Store {
   /** Undoes every change since the mark; false, with nothing changed, when the journal no longer reaches it. */
   undoTo(mark: Mark): boolean {
     if (!this.reaches(mark)) return false;
+    if (this.recorded > mark) this.beginEpoch();
     while (this.recorded > mark) {
       this.recorded--;
       const at = this.recorded & this.mask;
       this.write(this.cells[at] as number, this.olds[at] as number);
     }
+    this.epochStart = this.recorded;
     return true;
+  }
+
+  /** The changes since the mark as a delta that leads back; null when the journal no longer reaches the mark. */
+  since(mark: Mark): Delta | null {
+    if (!this.reaches(mark)) return null;
+    const count = this.recorded - mark;
+    const cells = new Uint32Array(count);
+    const words = new Int32Array(count);
+    const at = mark & this.mask;
+    const untilEnd = Math.min(count, this.mask + 1 - at);
+    cells.set(this.cells.subarray(at, at + untilEnd));
+    words.set(this.olds.subarray(at, at + untilEnd));
+    cells.set(this.cells.subarray(0, count - untilEnd), untilEnd);
+    words.set(this.olds.subarray(0, count - untilEnd), untilEnd);
+    return { cells, words };
+  }
+
+  /** Goes where the delta leads; it then leads back. That is a change like any other for whoever holds a mark. */
+  swap({ cells, words }: Delta, direction: Direction): void {
+    const count = cells.length;
+    for (let n = 0; n < count; n++) {
+      const i = direction === 'back' ? count - 1 - n : n;
+      const cell = cells[i] as number;
+      const word = words[i] as number;
+      const old = this.word(cell);
+      words[i] = old;
+      if (old === word) continue;
+      this.note(cell | 0, old);
+      this.write(cell, word);
+    }
+  }
+
+  /** The delta of two neighbouring stretches of time, each cell once. Both lead in the same direction. */
+  joined(earlier: Delta, later: Delta, direction: Direction): Delta {
+    const [wins, yields] = direction === 'back' ? [earlier, later] : [later, earlier];
+    this.beginEpoch();
+    const keeps = [this.firsts(wins, direction), this.firsts(yields, direction)] as const;
+    this.beginEpoch();
+    const count = keeps[0].length + keeps[1].length;
+    const cells = new Uint32Array(count);
+    const words = new Int32Array(count);
+    let to = 0;
+    for (const [i, delta] of [wins, yields].entries()) {
+      for (const from of keeps[i] ?? []) {
+        cells[to] = delta.cells[from] as number;
+        words[to++] = delta.words[from] as number;
+      }
+    }
+    return { cells, words };
   }
 
   /**
@@ -122,6 +192,61 @@ export class Store {
     this.chunkOwners.push({ name, firstIndex });
     // Signed, so that it stays a small integer in the engine; the journal keeps it unsigned.
     return COLUMN_SPACE | (id << CHUNK_SHIFT);
+  }
+
+  /** The present word of a cell, signed. */
+  word(cell: number): number {
+    if (cell < COLUMN_SPACE) return this.arenas[cell >>> ARENA_SHIFT]?.[cell & ARENA_MASK] ?? 0;
+    return this.chunks[(cell - COLUMN_SPACE) >>> CHUNK_SHIFT]?.[cell & CHUNK_MASK] ?? 0;
+  }
+
+  /** Notes the first change of a cell in an epoch. */
+  private note(cell: number, old: number): void {
+    if (!this.isFirst(cell)) return;
+    const at = this.recorded & this.mask;
+    this.cells[at] = cell;
+    this.olds[at] = old;
+    this.recorded++;
+    if (at === this.mask) this.growIfAllowed();
+  }
+
+  /** Whether the cell has not been met in this epoch; it has been, then. */
+  private isFirst(cell: number): boolean {
+    const isMemory = cell >= 0;
+    const stamps =
+      (isMemory
+        ? this.arenaStamps[cell >>> ARENA_SHIFT]
+        : this.chunkStamps[(cell & 0x7fff_ffff) >>> CHUNK_SHIFT]) ?? this.makeStamps(cell);
+    const row = isMemory ? cell & ARENA_MASK : cell & CHUNK_MASK;
+    if (stamps[row] === this.epoch) return false;
+    stamps[row] = this.epoch;
+    return true;
+  }
+
+  private makeStamps(cell: number): Uint8Array {
+    const isMemory = cell >= 0;
+    const stamps = new Uint8Array(isMemory ? ARENA_WORDS : CHUNK_ROWS);
+    if (isMemory) this.arenaStamps[cell >>> ARENA_SHIFT] = stamps;
+    else this.chunkStamps[(cell & 0x7fff_ffff) >>> CHUNK_SHIFT] = stamps;
+    return stamps;
+  }
+
+  private beginEpoch(): void {
+    this.epochStart = this.recorded;
+    if (this.epoch++ < LAST_EPOCH) return;
+    this.epoch = 1;
+    for (const stamps of this.arenaStamps) stamps?.fill(0);
+    for (const stamps of this.chunkStamps) stamps?.fill(0);
+  }
+
+  /** Indices of the entries that count, each cell's once; cells met before in this epoch are left out. */
+  private firsts({ cells }: Delta, direction: Direction): number[] {
+    const kept: number[] = [];
+    for (let n = 0; n < cells.length; n++) {
+      const i = direction === 'back' ? n : cells.length - 1 - n;
+      if (this.isFirst((cells[i] as number) | 0)) kept.push(i);
+    }
+    return kept;
   }
 
   private write(cell: number, word: number): void {
