@@ -11,6 +11,9 @@ export interface ClientTraits {
   readonly supportsVariableType: boolean;
   readonly supportsMemoryReferences: boolean;
   readonly supportsAnsiStyling: boolean;
+  readonly supportsInvalidatedEvent: boolean;
+  readonly supportsMemoryEvent: boolean;
+  readonly supportsProgressReporting: boolean;
 }
 
 export function readClientTraits(args: RequestArguments): ClientTraits {
@@ -21,6 +24,9 @@ export function readClientTraits(args: RequestArguments): ClientTraits {
     supportsVariableType: args.flag('supportsVariableType'),
     supportsMemoryReferences: args.flag('supportsMemoryReferences'),
     supportsAnsiStyling: args.flag('supportsANSIStyling'),
+    supportsInvalidatedEvent: args.flag('supportsInvalidatedEvent'),
+    supportsMemoryEvent: args.flag('supportsMemoryEvent'),
+    supportsProgressReporting: args.flag('supportsProgressReporting'),
   };
 }
 
@@ -32,6 +38,9 @@ export const DEFAULT_TRAITS: ClientTraits = {
   supportsVariableType: false,
   supportsMemoryReferences: false,
   supportsAnsiStyling: false,
+  supportsInvalidatedEvent: false,
+  supportsMemoryEvent: false,
+  supportsProgressReporting: false,
 };
 
 export const toClientLine = (traits: ClientTraits, line: number): number =>

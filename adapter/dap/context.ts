@@ -67,6 +67,8 @@ export interface ResponseBodies {
   readonly scopes: DebugProtocol.ScopesResponse['body'];
   readonly variables: DebugProtocol.VariablesResponse['body'];
   readonly setVariable: DebugProtocol.SetVariableResponse['body'];
+  readonly setExpression: DebugProtocol.SetExpressionResponse['body'];
+  readonly completions: DebugProtocol.CompletionsResponse['body'];
   readonly evaluate: DebugProtocol.EvaluateResponse['body'];
   readonly exceptionInfo: DebugProtocol.ExceptionInfoResponse['body'];
   readonly source: DebugProtocol.SourceResponse['body'];

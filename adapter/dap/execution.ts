@@ -3,6 +3,7 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { ExitInfo, StopTest } from '../../core/timeline/types.ts';
 import { describeError } from '../../core/hypervisor/errno.ts';
+import { styled } from './ansi.ts';
 import { RequestError } from './arguments.ts';
 import { type Context, type RequestRow, type RequestRows, debuggeeOf } from './context.ts';
 import type { Debuggee, RunResult, Standing } from './debuggee.ts';
@@ -110,7 +111,7 @@ function tellExit(context: Context, exit: ExitInfo): void {
   const sound = exit.kind === 'finished';
   context.sendEvent('output', {
     category: sound ? 'console' : 'important',
-    output: `The guest ${EXIT_WORDS[exit.kind]}: ${exit.reason}\n`,
+    output: `${styled(context.traits, sound ? 'good' : 'error', `The guest ${EXIT_WORDS[exit.kind]}: ${exit.reason}`)}\n`,
   });
   context.sendEvent('exited', { exitCode: exit.status });
 }

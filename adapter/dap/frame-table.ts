@@ -2,7 +2,8 @@
 
 import type { Session } from '../../core/timeline/session.ts';
 import type { Frame } from '../../core/timeline/types.ts';
-import { RequestError } from './arguments.ts';
+import { type RequestArguments, RequestError } from './arguments.ts';
+import type { Debuggee } from './debuggee.ts';
 
 export class FrameTable {
   private readonly session: Session;
@@ -52,4 +53,13 @@ export class FrameTable {
     const stack = this.stack(vcpu);
     return (stack.find(({ frame }) => frame.place?.library === false) ?? stack[0])?.frame;
   }
+}
+
+/** The frame that the request names, or the user's innermost one. */
+export function frameFor(debuggee: Debuggee, args: RequestArguments): Frame {
+  const id = args.optionalInteger('frameId', Number.MIN_SAFE_INTEGER);
+  if (id !== undefined && id > 0) return debuggee.frames.frame(id);
+  const frame = debuggee.frames.topOfUser(debuggee.focus());
+  if (frame === undefined) throw new RequestError('There is no stack frame in which to evaluate.');
+  return frame;
 }

@@ -5,8 +5,10 @@ import { Session } from '../../core/timeline/session.ts';
 import type { SessionProblem } from '../../core/timeline/types.ts';
 import { readPrograms, recordingHost } from '../host/files.ts';
 import { countErrors, formatProblem, isError } from '../host/problems.ts';
+import { styled } from './ansi.ts';
 import { type RequestArguments, RequestError } from './arguments.ts';
 import { readClientTraits, toClientColumn, toClientLine } from './client-traits.ts';
+import { COMPLETION_TRIGGERS } from './completions.ts';
 import { type Context, LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
 import { Debuggee } from './debuggee.ts';
 import { EXCEPTION_FILTERS } from './exceptions.ts';
@@ -26,6 +28,11 @@ const CAPABILITIES: DebugProtocol.Capabilities = {
   supportsClipboardContext: true,
   supportsExceptionInfoRequest: true,
   supportsSetVariable: true,
+  supportsANSIStyling: true,
+  supportsSetExpression: true,
+  supportsValueFormattingOptions: true,
+  supportsCompletionsRequest: true,
+  completionTriggerCharacters: COMPLETION_TRIGGERS,
   supportsReadMemoryRequest: true,
   supportsWriteMemoryRequest: true,
   supportsLoadedSourcesRequest: true,
@@ -156,7 +163,7 @@ function reportProblems(context: Context, problems: readonly SessionProblem[]): 
   for (const problem of problems) {
     context.sendEvent('output', {
       category: problem.severity === 'error' ? 'stderr' : 'console',
-      output: `${formatProblem(problem)}\n`,
+      output: `${styled(context.traits, problem.severity, formatProblem(problem))}\n`,
       source: sourceOf(context.traits, problem.file, { library: false }),
       line: toClientLine(context.traits, problem.line),
       column: toClientColumn(context.traits, problem.column),

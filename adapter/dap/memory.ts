@@ -46,7 +46,8 @@ export const MEMORY: RequestRows<'readMemory' | 'writeMemory'> = {
       if (written < bytes.length && !args.flag('allowPartial')) {
         throw new RequestError(`Only the first ${written} bytes could be written.`);
       }
-      stateEdited(context, debuggee);
+      const memoryReference = args.text('memoryReference');
+      stateEdited(context, debuggee, { memoryReference, offset: offsetOf(args), count: written });
       return { bytesWritten: written };
     },
   },
@@ -65,6 +66,8 @@ function readReference(args: RequestArguments): MemoryReference {
   if (reference === null) {
     throw new RequestError(`\`${text}\` is no memory reference: write va:0x400000, pfn:0x12 or mfn:0x1a3.`);
   }
-  const offset = args.optionalInteger('offset', Number.MIN_SAFE_INTEGER) ?? 0;
-  return { ...reference, address: BigInt.asUintN(64, reference.address + BigInt(offset)) };
+  return { ...reference, address: BigInt.asUintN(64, reference.address + BigInt(offsetOf(args))) };
 }
+
+const offsetOf = (args: RequestArguments): number =>
+  args.optionalInteger('offset', Number.MIN_SAFE_INTEGER) ?? 0;

@@ -2,6 +2,7 @@
 
 import { BREAKPOINTS } from './breakpoints.ts';
 import type { RequestRows } from './context.ts';
+import { COMPLETIONS } from './completions.ts';
 import { EVALUATE } from './evaluate.ts';
 import { EXCEPTIONS } from './exceptions.ts';
 import { EXECUTION } from './execution.ts';
@@ -21,6 +22,7 @@ export const REQUESTS: RequestRows = {
   ...SOURCES,
   ...VARIABLES,
   ...EVALUATE,
+  ...COMPLETIONS,
   ...MEMORY,
   ...VIEWS,
 };

@@ -9,12 +9,15 @@ import type {
   NamedValue,
   Value,
 } from '../../core/timeline/types.ts';
-import { type RequestArguments, RequestError } from './arguments.ts';
+import type { Radix } from '../../core/timeline/values.ts';
+import { formatHex } from '../../core/units.ts';
+import { type RequestArguments, RequestError, parseNumeral } from './arguments.ts';
 import { type Context, type RequestRows, STANDING, debuggeeOf } from './context.ts';
 import type { Debuggee } from './debuggee.ts';
 import { decodedChildren, decodedNode } from './decoded.ts';
 import type { VariableNode } from './variable-table.ts';
-import { stateEdited } from './edits.ts';
+import { type EditedMemory, stateEdited } from './edits.ts';
+import { frameFor } from './frame-table.ts';
 
 /** Nodes that stand for objects of the guest. */
 type ObjectNode = Extract<VariableNode, { readonly frame: Frame }>;
@@ -22,7 +25,7 @@ type ObjectNode = Extract<VariableNode, { readonly frame: Frame }>;
 /** The most children told at once when the client names no range. */
 const MAX_CHILDREN = 4096;
 
-export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable'> = {
+export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable' | 'setExpression'> = {
   scopes: {
     when: STANDING,
     handle(context, args) {
@@ -55,14 +58,35 @@ export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable'> = {
       if (!('frame' in node)) throw new RequestError(`${name} is shown for reading and cannot be changed.`);
       const target = namedValues(debuggee, node, null).find((child) => child.name === name);
       if (target === undefined) throw new RequestError(`There is no variable ${name} here.`);
-      const result = debuggee.session.assign(target.evaluateName, args.text('value'), node.frame);
-      if (result.kind === 'problem') throw new RequestError(result.message);
-      stateEdited(context, debuggee);
-      const { value, variablesReference, type } = describeValue(context, debuggee, result.value, node.frame);
-      return { value, variablesReference, ...(type === undefined ? {} : { type }) };
+      return assign(context, target.evaluateName, node.frame, args);
     },
   },
+
+  setExpression: {
+    when: ['stopped'],
+    handle: (context, args) =>
+      assign(context, args.text('expression'), frameFor(debuggeeOf(context), args), args),
+  },
 };
+
+/** Gives what an expression names the value of the request's argument `value`, and tells what it then holds. */
+function assign(context: Context, target: string, frame: Frame, args: RequestArguments): DescribedValue {
+  const debuggee = debuggeeOf(context);
+  const memory = memoryOf(debuggee, target, frame);
+  const result = debuggee.session.assign(target, args.text('value'), frame);
+  if (result.kind === 'problem') throw new RequestError(result.message);
+  stateEdited(context, debuggee, memory);
+  return describeValue(context, debuggee, result.value, { frame, radix: radixOf(args) });
+}
+
+/** The memory of what an expression names; undefined for an object in a register. */
+function memoryOf({ session }: Debuggee, target: string, frame: Frame): EditedMemory | undefined {
+  const object = session.evaluate(target, frame, { sideEffects: 'none' });
+  const size = session.evaluate(`sizeof(${target})`, frame, { sideEffects: 'none' });
+  if (object.kind === 'problem' || size.kind === 'problem' || object.value.address === null) return undefined;
+  const bytes = Number(parseNumeral(size.value.text.split(' ')[0] ?? '') ?? 0n);
+  return { memoryReference: `va:${formatHex(object.value.address)}`, offset: 0, count: bytes };
+}
 
 function scopesOf(debuggee: Debuggee, frame: Frame): DebugProtocol.Scope[] {
   const { variables } = debuggee;
@@ -148,10 +172,11 @@ function childrenOf(
       .map(([name, value]) => describeJson(debuggee, name, value));
   }
   if (filter === 'named' && node.kind === 'value' && node.value.indexedChildren > 0) return [];
+  const shown = { frame: node.frame, radix: radixOf(args) };
   return namedValues(debuggee, node, range).map(({ name, evaluateName, value }) => ({
     name,
     evaluateName,
-    ...describeValue(context, debuggee, value, node.frame),
+    ...describeValue(context, debuggee, value, shown),
   }));
 }
 
@@ -180,6 +205,10 @@ function nameOnAbi(register: NamedValue, abi: string): NamedValue[] {
   return [{ ...register, name, evaluateName: `$${name}` }];
 }
 
+/** How the request wants integers written. */
+export const radixOf = (args: RequestArguments): Radix =>
+  args.optionalObject('format')?.flag('hex') === true ? 'hexadecimal' : 'natural';
+
 export type DescribedValue = Pick<
   DebugProtocol.Variable,
   'value' | 'type' | 'variablesReference' | 'namedVariables' | 'indexedVariables' | 'memoryReference'
@@ -190,14 +219,14 @@ export function describeValue(
   { traits }: Context,
   debuggee: Debuggee,
   value: Value,
-  frame: Frame,
+  { frame, radix }: { readonly frame: Frame; readonly radix: Radix },
 ): DescribedValue {
   const { namedChildren, indexedChildren } = value;
   const opens = namedChildren + indexedChildren > 0;
   const decoded = opens ? null : decodedNode(value);
   const node: VariableNode | null = opens ? { kind: 'value', value, frame } : decoded;
   return {
-    value: value.text,
+    value: debuggee.session.written(value, radix).text,
     ...(traits.supportsVariableType ? { type: value.type } : {}),
     variablesReference: node === null ? 0 : debuggee.variables.add(node),
     ...(namedChildren === 0 ? {} : { namedVariables: namedChildren }),

@@ -4,7 +4,7 @@ import { DOMID, type DomainId, domainId, formatHex, mfn, pfn, virtualAddress } f
 import type { MachineSource } from '../../core/source/machine-source.ts';
 import { type RequestArguments, RequestError, parseNumeral } from './arguments.ts';
 import { type Context, LAUNCHED, type RequestRows, STANDING, debuggeeOf } from './context.ts';
-import { frameFor } from './evaluate.ts';
+import { frameFor } from './frame-table.ts';
 import { formatMemoryReference, parseMemoryReference } from './memory-reference.ts';
 
 type Names =

@@ -17,7 +17,7 @@ import { formatHex, joinWords, virtualAddress } from '../units.ts';
 import type { Execution } from './execution.ts';
 import { byPageTables, readBytes, writeBytes } from './guest-memory.ts';
 import type { Guest } from './guest.ts';
-import type { Evaluation, Frame, NamedValue, VcpuNumber } from './types.ts';
+import type { Evaluation, Frame, NamedValue, VcpuNumber, VisibleName } from './types.ts';
 import { type Storage, TypedValue, type ValueContext } from './values.ts';
 
 /** What stands behind a `Frame`. */
@@ -100,6 +100,24 @@ export class Inspector {
       if (!guest.isLibrary(symbol.range.file)) list.push(this.variable(detail, symbol));
     }
     return list;
+  }
+
+  /** Names that an expression in the frame may use, inner ones first; a hidden one is told once. */
+  names(frame: Frame): readonly VisibleName[] {
+    const detail = this.details.get(frame);
+    if (detail === undefined) return [];
+    const found = new Map<string, VisibleName>();
+    for (let scope: Scope | null = scopeOf(detail); scope !== null; scope = scope.parent) {
+      for (const { name, kind, range } of scope.symbols.values()) {
+        if (name === '' || found.has(name)) continue;
+        found.set(name, { name, kind, library: detail.guest.isLibrary(range.file) });
+      }
+    }
+    for (const [name, { definition }] of detail.vm.program.unit.macros) {
+      const library = definition === null || detail.guest.isLibrary(definition.file.path);
+      if (!found.has(name)) found.set(name, { name, kind: 'macro', library });
+    }
+    return [...found.values()];
   }
 
   registers(frame: Frame): readonly NamedValue[] {
@@ -250,6 +268,7 @@ export class Inspector {
       model: vm.program.model,
       read: (address, bytes) => readBytes(machine, translate, address, bytes),
       symbolAt: (address) => symbolAt(vm, address),
+      radix: 'natural',
     };
   }
 }

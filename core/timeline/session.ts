@@ -6,6 +6,7 @@
 import { statementAt } from '../guest-c/program.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { audit } from '../hypervisor/audit.ts';
+import type { GuestImage } from '../hypervisor/types.ts';
 import type { Vm } from '../guest-c/vm.ts';
 import { Machine } from '../machine/machine.ts';
 import { Store } from '../state/store.ts';
@@ -39,8 +40,9 @@ import type {
   Value,
   VcpuNumber,
   VcpuSummary,
+  VisibleName,
 } from './types.ts';
-import { TypedValue, childrenOf } from './values.ts';
+import { type Radix, TypedValue, childrenOf, inRadix } from './values.ts';
 
 /** The most bytes that one answer holds. */
 const MAX_READ = 1 << 20;
@@ -113,7 +115,7 @@ export class Session {
     const domain = builtOrDoesNotFit(() =>
       this.hypervisor.createDomain({
         memoryBytes: options.memoryBytes,
-        image: script.program.image,
+        image: this.paddedImage(script.program.image),
         layout: options.layout,
         role: index === 0 ? options.role : 'domU',
       }),
@@ -125,6 +127,12 @@ export class Session {
       entryName: script.entryName,
       isLibrary: libraryTest(this.config),
     });
+  }
+
+  /** As large as that of the domain that this one is built after, so that what follows lies at the same places. */
+  private paddedImage(image: GuestImage): GuestImage {
+    const size = Math.max(image.size, this.config.startOfDay?.imageBytes ?? 0);
+    return { ...image, size };
   }
 
   get hypercallLog(): readonly HypercallRecord[] {
@@ -213,6 +221,11 @@ export class Session {
     return this.inspector.registers(frame);
   }
 
+  /** Names that an expression in the frame may use. */
+  names(frame: Frame): readonly VisibleName[] {
+    return this.inspector.names(frame);
+  }
+
   /** File-scope objects of the script, not those of shipped headers. */
   globals(frame: Frame): readonly NamedValue[] {
     return this.inspector.globals(frame);
@@ -224,6 +237,11 @@ export class Session {
     range: { readonly start: number; readonly count: number } = ALL_CHILDREN,
   ): readonly NamedValue[] {
     return value instanceof TypedValue ? childrenOf(value, range) : [];
+  }
+
+  /** The value with its integers, and those of what it opens to, written in another way. */
+  written(value: Value, radix: Radix): Value {
+    return value instanceof TypedValue ? inRadix(value, radix) : value;
   }
 
   /** Evaluates an expression in a frame; with `none` all that it changes is taken back, hypercalls too. */

@@ -52,6 +52,8 @@ export interface SessionConfig {
   /** `contiguous`, `scattered`, `scattered:SEED` */
   readonly layout?: string | undefined;
   readonly role?: string | undefined;
+  /** Builds the (only) domain as another was built elsewhere; `memory` and `machine` must have room for it. */
+  readonly startOfDay?: StartOfDay | undefined;
   /** `release` or `debug`: a debug build of Xen prints more and keeps bit 62 of L1 entries for itself. */
   readonly xenBuild?: string | undefined;
   /** False: Xen was started with pv-linear-pt=0. */
@@ -63,6 +65,14 @@ export interface SessionConfig {
   readonly trace?: boolean | undefined;
   /** Keep the journal that `changedCells` and evaluation without side effects need. Default true. */
   readonly journal?: boolean | undefined;
+}
+
+/** A domain as it was built by a real Xen. */
+export interface StartOfDay {
+  /** The machine frame of each page, by PFN, and at last that of the shared info page. */
+  readonly frames: Uint32Array;
+  /** Bytes of the kernel's image; an image of the script that is larger stays so. */
+  readonly imageBytes: number;
 }
 
 export type SessionCreation =
@@ -268,6 +278,14 @@ export interface NamedValue {
   /** An expression that names the same object, for watches. */
   readonly evaluateName: string;
   readonly value: Value;
+}
+
+/** A name that an expression may use. */
+export interface VisibleName {
+  readonly name: string;
+  readonly kind: 'variable' | 'function' | 'typedef' | 'enumerator' | 'macro';
+  /** Declared by a shipped header, not by the user. */
+  readonly library: boolean;
 }
 
 export type Evaluation =

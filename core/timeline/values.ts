@@ -14,7 +14,18 @@ export interface ValueContext {
   readonly read: (address: bigint, bytes: number) => Uint8Array;
   /** `page_fault`, `buffer + 16`: what lies at an address of the program; null for other addresses. */
   readonly symbolAt: (address: bigint) => string | null;
+  /** How integers are written. */
+  readonly radix: Radix;
 }
+
+/** `natural`: decimal, and hexadecimal too where addresses and entries are meant. */
+export type Radix = 'natural' | 'hexadecimal';
+
+/** The same value with its integers, and those of what it opens to, written in another way. */
+export const inRadix = (value: TypedValue, radix: Radix): TypedValue =>
+  radix === value.context.radix
+    ? value
+    : new TypedValue({ ...value.context, radix }, value.ctype, value.storage, value.expression);
 
 /** Where a value is. */
 export type Storage =
@@ -87,16 +98,19 @@ export function unreadable(type: CType, context: ValueContext, address: bigint):
   return `<cannot read ${bytes} bytes at ${formatHex(address)}>`;
 }
 
-/** Text of one integer or pointer: decimal, hexadecimal where addresses and entries are meant. */
+/** Text of one integer or pointer. */
 export function scalarText(context: ValueContext, type: CType, bits: bigint): string {
   if (type.kind === 'pointer') return pointerText(context, type.to, bits);
   if (type.kind !== 'integer') return formatHex(bits);
   const value = type.signed ? BigInt.asIntN(type.bytes * 8, bits) : BigInt.asUintN(type.bytes * 8, bits);
   if (type.name === '_Bool') return value === 0n ? 'false' : 'true';
+  const isHex = context.radix === 'hexadecimal';
+  const number = isHex ? formatHex(BigInt.asUintN(type.bytes * 8, bits)) : String(value);
   const enumerator = type.enumeration?.enumerators.find((one) => one.value === value);
-  if (enumerator !== undefined) return `${enumerator.name} (${value})`;
+  if (enumerator !== undefined) return `${enumerator.name} (${number})`;
   if (type.bytes === 1 && value >= 32n && value < 127n)
-    return `${value} '${String.fromCharCode(Number(value))}'`;
+    return `${number} '${String.fromCharCode(Number(value))}'`;
+  if (isHex) return number;
   if (type.signed || value < 10n) return String(value);
   return value < 0x1_0000n ? `${value} (${formatHex(value)})` : formatHex(value);
 }

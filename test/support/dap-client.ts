@@ -41,7 +41,7 @@ export class DapClient {
 
   /** initialize, launch, breakpoints, configurationDone, as VS Code does on F5. Returns when the guest runs. */
   async launch(attributes: LaunchAttributes, options: LaunchSetup = {}): Promise<void> {
-    await this.ask('initialize', { adapterID: 'xenscope', supportsVariableType: true });
+    await this.ask('initialize', { adapterID: 'xenscope', supportsVariableType: true, ...options.traits });
     await this.ask('launch', attributes);
     await this.told('initialized');
     const program = String(attributes.program);
@@ -212,6 +212,8 @@ interface LaunchSetup {
   readonly lines?: readonly number[];
   readonly functions?: readonly string[];
   readonly filters?: readonly string[];
+  /** What the client says of itself beyond the usual. */
+  readonly traits?: object;
 }
 
 /** The sentence of an error response, as VS Code shows it. */
