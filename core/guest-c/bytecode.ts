@@ -186,6 +186,8 @@ export const Op = {
   gs16: 144,
   gs32: 145,
   gs64: 146,
+  /** rsp = a (word or pair by the ABI): the stack grows by an array of variable length. */
+  stack: 147,
 } as const;
 export type OpName = keyof typeof Op;
 

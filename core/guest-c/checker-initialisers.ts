@@ -36,8 +36,9 @@ export function buildInitialiser(
   checker: Checker,
   type: CType,
   parsed: ParsedInitialiser,
+  storage: 'static' | 'auto',
 ): { type: CType; initialiser: Initialiser } {
-  const builder = new InitialiserBuilder(checker);
+  const builder = new InitialiserBuilder(checker, storage);
   builder.object(type, parsed, 0);
   const known = type.kind === 'array' && type.length === null ? { ...type, length: builder.length } : type;
   const { entries } = builder;
@@ -81,6 +82,8 @@ class ItemCursor {
 
 class InitialiserBuilder {
   private readonly checker: Checker;
+  /** Only an object of static storage may give a start value to a flexible array; it is as large as that needs. */
+  private readonly storage: 'static' | 'auto';
   readonly entries: InitialiserEntry[];
   /** Number of elements that the outermost array turned out to have. */
   length: number;
@@ -89,8 +92,9 @@ class InitialiserBuilder {
   /** Designators were used, so that objects may be initialised a second time. */
   private sawDesignator: boolean;
 
-  constructor(checker: Checker) {
+  constructor(checker: Checker, storage: 'static' | 'auto') {
     this.checker = checker;
+    this.storage = storage;
     this.entries = [];
     this.length = 0;
     this.depth = 0;
@@ -283,13 +287,14 @@ class InitialiserBuilder {
   }
 
   private member(member: Member, offset: number, cursor: ItemCursor): void {
-    if (member.type.kind === 'array' && member.type.length === null) {
+    const isFlexible = member.type.kind === 'array' && member.type.length === null;
+    if (isFlexible && this.storage === 'auto') {
       const range = cursor.item?.initialiser.range;
       if (range !== undefined)
         this.fail(
           range,
           'flexible-initialiser',
-          `The flexible array '${member.name ?? ''}' cannot be initialised.`,
+          `The flexible array '${member.name ?? ''}' has no room here. Make the object static, or give the array a length.`,
         );
       return;
     }
@@ -403,7 +408,7 @@ function setData(
   symbol: Parameters<Checker['statics']['push']>[0],
   data: Uint8Array,
 ): void {
-  symbol.initialiser = { entries: [{ kind: 'bytes', offset: 0, data }] };
+  symbol.initialiser = { bytes: data.length, entries: [{ kind: 'bytes', offset: 0, data }] };
   symbol.type = arrayOf(checker.integer('char'), data.length);
 }
 

@@ -21,7 +21,13 @@ export function staticInitialiser(
   type: CType,
   initialiser: Initialiser,
 ): StaticInitialiser | null {
-  const image = new StaticImage(checker, checker.sizeOf(type) ?? 0);
+  const size = checker.sizeOf(type) ?? 0;
+  const ends = initialiser.entries.map((entry) => entry.offset + (checker.sizeOf(entry.type) ?? 0));
+  const image = new StaticImage(
+    checker,
+    ends.reduce((most, end) => Math.max(most, end), size),
+    size,
+  );
   for (const entry of initialiser.entries) image.store(entry);
   return image.result();
 }
@@ -29,11 +35,13 @@ export function staticInitialiser(
 class StaticImage {
   private readonly checker: Checker;
   private readonly bytes: Uint8Array;
+  private readonly typeBytes: number;
   private readonly addresses: Map<number, StaticEntry & { kind: 'address' }>;
 
-  constructor(checker: Checker, size: number) {
+  constructor(checker: Checker, bytes: number, typeBytes: number) {
     this.checker = checker;
-    this.bytes = new Uint8Array(size);
+    this.bytes = new Uint8Array(bytes);
+    this.typeBytes = typeBytes;
     this.addresses = new Map();
   }
 
@@ -103,7 +111,8 @@ class StaticImage {
         at = end;
       }
     }
-    return entries.length === 0 ? null : { entries: entries.sort((a, b) => a.offset - b.offset) };
+    if (entries.length === 0 && bytes.length === this.typeBytes) return null;
+    return { bytes: bytes.length, entries: entries.sort((a, b) => a.offset - b.offset) };
   }
 
   /** Behind the last byte of a run: there an address lies, or GAP zeros follow. */

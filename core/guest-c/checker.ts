@@ -35,7 +35,11 @@ export type Operand =
 /** What holds while one function's body is read. */
 export interface FunctionState {
   readonly symbol: FunctionSymbol;
-  readonly labels: Map<string, { readonly label: Label; defined: boolean; used: boolean }>;
+  readonly labels: LabelState[];
+  /** By name: the function's own labels, then those of the blocks around the current statement that declare some. */
+  readonly labelScopes: Map<string, LabelState>[];
+  /** Arrays of variable length that are visible at the current statement, in order of declaration. */
+  readonly arrays: VariableSymbol[];
   readonly switches: SwitchState[];
   /** Loops, and loops or switches, around the current statement. */
   loops: number;
@@ -44,6 +48,12 @@ export interface FunctionState {
   readonly undeclared: Set<string>;
   /** Number of errors before its body: a function with mistakes is not searched for what is unused or missing. */
   readonly errorsBefore: number;
+}
+
+export interface LabelState {
+  readonly label: Label;
+  defined: boolean;
+  used: boolean;
 }
 
 export interface SwitchState {
@@ -72,6 +82,8 @@ export class Checker {
   readonly references: Reference[];
   /** Variables whose value or address has been used. */
   readonly usedVariables: Set<VariableSymbol>;
+  /** The pointer that an array of variable length is -> the variable with its size in bytes. */
+  readonly variableArrays: Map<VariableSymbol, VariableSymbol>;
   /** Objects and functions declared at file scope, to be looked through at the end. */
   readonly externals: (VariableSymbol | FunctionSymbol)[];
   /** Objects declared at file scope without extern and without a value: defined at the end at the latest. */
@@ -115,6 +127,7 @@ export class Checker {
     this.functions = [];
     this.references = [];
     this.usedVariables = new Set();
+    this.variableArrays = new Map();
     this.externals = [];
     this.tentative = new Set();
     this.definedStatics = new Set();
@@ -212,7 +225,7 @@ export class Checker {
     const type = arrayOf(this.integer('char'), data.length);
     const symbol = this.variable('', type, 'static', range);
     symbol.readOnly = true;
-    symbol.initialiser = { entries: [{ kind: 'bytes', offset: 0, data }] };
+    symbol.initialiser = { bytes: data.length, entries: [{ kind: 'bytes', offset: 0, data }] };
     this.statics.push(symbol);
     return { kind: 'object', object: { kind: 'variable', symbol, type, range }, stringLiteral: true };
   }

@@ -6,7 +6,7 @@
  * What a fault may repeat is one instruction: an address or an operand computed before it stays in its register.
  */
 
-import { Op } from './bytecode.ts';
+import { Op, Slot } from './bytecode.ts';
 import { binaryInto, comparisonInto, jumpWhen, pointerDifferenceInto } from './compile-operators.ts';
 import { callInto, recordCall } from './compile-calls.ts';
 import { constantInto } from './compile-constants.ts';
@@ -444,9 +444,30 @@ function builtinInto(context: FunctionContext, expression: BuiltinExpression, in
       return trapStubInto(context, argument(args, 0), into);
     case 'variadicArea':
       return move(context, context.pointerWords, context.variadicArea, into);
+    case 'stackArray':
+      return stackArrayInto(context, argument(args, 0), argument(args, 1), into);
     case 'barrier':
       return;
   }
+}
+
+/** Arrays of variable length begin on multiples of 16, as the stack does at calls. */
+const STACK_ALIGNMENT = 16;
+
+function stackArrayInto(
+  context: FunctionContext,
+  below: Expression,
+  bytes: Expression,
+  into: Register,
+): void {
+  const { emitter, is64 } = context;
+  const isFirst = below.kind === 'constant' && below.value === 0n;
+  const top = isFirst ? Slot.fp : valueOf(context, below);
+  const place = context.take(context.pointerWords);
+  emitter.emit(is64 ? Op.qsub : Op.sub, place, top, valueOf(context, bytes));
+  emitter.emit(is64 ? Op.qandi : Op.andi, place, place, -STACK_ALIGNMENT);
+  emitter.emit(Op.stack, place);
+  move(context, context.pointerWords, place, into);
 }
 
 function argument(args: readonly Expression[], index: number): Expression {

@@ -176,8 +176,9 @@ export abstract class Cursor {
     while (this.token.kind !== TokenKind.end) {
       const tookTheLine = isUnterminated(this.token);
       if (this.is('{')) this.skipBalanced('{', '}');
-      else if (this.accept(';')) return;
-      else if (this.is('}')) return;
+      else if (this.accept(';')) {
+        if (!this.is('else')) return;
+      } else if (this.is('}')) return;
       else if (this.at > start && this.token.first && STATEMENT_WORDS.has(this.token.text)) return;
       else {
         this.at++;
@@ -218,7 +219,7 @@ export abstract class Cursor {
 
 /** Words that only begin a statement. */
 const STATEMENT_WORDS: ReadonlySet<string> = new Set(
-  'if else for while do switch case default return break continue goto'.split(' '),
+  'if for while do switch case default return break continue goto'.split(' '),
 );
 
 const shortened = (text: string): string => (text.length > 40 ? `${text.slice(0, 37)}...` : text);

@@ -18,6 +18,7 @@ import {
   declareTypedef,
   defineStatic,
 } from './checker-declarations.ts';
+import { declareVariableArray, isVariableArray } from './checker-arrays.ts';
 import { valueOf } from './checker-conversions.ts';
 import { operandRange } from './checker.ts';
 import { staticInitialiser } from './checker-statics.ts';
@@ -42,6 +43,7 @@ export abstract class DeclarationParser extends RecordParser {
       const declarator = this.declarator(specifiers.type);
       if (declarator.type.kind === 'function' && (this.is('{') || declarator.oldStyle)) {
         const name = declarator.name;
+        if (!declarator.oldStyle && this.nestedFunction(first, name)) return;
         const text = `The function '${name?.text ?? ''}' begins inside another one. A '}' is missing before it.`;
         this.checker.error('syntax', (name ?? this.token).range, text);
         throw new Panic(startIndex);
@@ -50,6 +52,23 @@ export abstract class DeclarationParser extends RecordParser {
       if (!this.accept(',')) break;
     }
     this.expectSoft(';', 'after the declaration');
+  }
+
+  private variableArrayStart(): void {
+    const start = this.next();
+    this.initialiser();
+    const text = 'An array of variable length cannot have a start value. Use memset or a loop.';
+    this.checker.error('variable-length-initialiser', this.rangeFrom(start), text);
+  }
+
+  /** GNU's function inside a function, passed over. One that begins in the first column more likely lacks a `}` before it. */
+  private nestedFunction(first: Token, name: Token | null): boolean {
+    if (first.first && first.file.position(first.offset).column === 1) return false;
+    const text = `A function inside a function is not supported. Move '${name?.text ?? ''}' in front of this one.`;
+    this.checker.error('unsupported.nested-function', (name ?? first).range, text);
+    if (name !== null) this.checker.function?.undeclared.add(name.text);
+    this.skipBalanced('{', '}');
+    return true;
   }
 
   /** Declares a type name or a function and returns null; for an object, returns its attributes and declares nothing. */
@@ -78,7 +97,12 @@ export abstract class DeclarationParser extends RecordParser {
     const name = declarator.name;
     if (name === null) return;
     const { storage } = specifiers;
-    const { type } = declarator;
+    if (isVariableArray(declarator.type) && storage === null) {
+      if (this.is('=')) this.variableArrayStart();
+      body.push(declareVariableArray(this.checker, name.text, declarator.type, name.range));
+      return;
+    }
+    const type = this.ofFixedLength(declarator.type);
     const range = name.range;
     const attributes = this.unlessObject(specifiers, name, type);
     if (attributes === null) return;
@@ -91,9 +115,10 @@ export abstract class DeclarationParser extends RecordParser {
     }
     const symbol = declareLocal(this.checker, declaration);
     if (attributes.unused) this.checker.usedVariables.add(symbol);
-    const built = hasInitialiser ? this.initialiserFor(type) : null;
+    const isStatic = storage === 'static';
+    const built = hasInitialiser ? this.initialiserFor(type, isStatic ? 'static' : 'auto') : null;
     if (built !== null) symbol.type = built.type;
-    if (storage === 'static') {
+    if (isStatic) {
       if (built !== null) symbol.initialiser = staticInitialiser(this.checker, built.type, built.initialiser);
       defineStatic(this.checker, symbol);
     } else if (checkComplete(this.checker, symbol.type, symbol.name, range)) {
@@ -146,9 +171,10 @@ export abstract class DeclarationParser extends RecordParser {
   /** `= value` or `= { ... }` for an object of that type. */
   protected initialiserFor(
     type: Parameters<typeof buildInitialiser>[1],
+    storage: 'static' | 'auto',
   ): ReturnType<typeof buildInitialiser> {
     this.expect('=', 'before the initialiser');
-    return buildInitialiser(this.checker, type, this.initialiser());
+    return buildInitialiser(this.checker, type, this.initialiser(), storage);
   }
 
   private initialiser(): ParsedInitialiser {

@@ -2,7 +2,7 @@
  * Declarators (C11 6.7.6): pointers, arrays and functions around a name.
  */
 import type { CType } from './types.ts';
-import type { SourceRange } from './tree.ts';
+import type { Expression, SourceRange } from './tree.ts';
 import { ERROR_TYPE, arrayOf, pointerTo, qualified, typeName, unqualified } from './types.ts';
 import {
   ATTRIBUTE_WORDS,
@@ -40,7 +40,12 @@ interface Shape {
 }
 
 type Suffix =
-  | { readonly kind: 'array'; readonly length: number | null; readonly range: SourceRange }
+  | {
+      readonly kind: 'array';
+      readonly length: number | null;
+      readonly runtimeLength?: Expression;
+      readonly range: SourceRange;
+    }
   | {
       readonly kind: 'function';
       readonly parameters: readonly ParsedParameter[];
@@ -56,7 +61,7 @@ export abstract class DeclaratorParser extends SpecifierParser {
   protected typeName(): CType {
     const type = this.startsType(this.token) ? this.specifiers().type : this.unknownType();
     const shape = this.shape('abstract');
-    return shape.build(type);
+    return this.ofFixedLength(shape.build(type));
   }
 
   protected declarator(base: CType): Declarator {
@@ -81,7 +86,7 @@ export abstract class DeclaratorParser extends SpecifierParser {
         let type = base;
         for (const qualifiers of pointers) type = qualified<CType>(pointerTo(type), qualifiers);
         for (let i = suffixes.length - 1; i >= 0; i--) type = this.applySuffix(type, suffixes[i] as Suffix);
-        return inner.build(type);
+        return inner.build(inner.isParenthesised ? this.ofFixedLength(type) : type);
       };
       return {
         name: inner.name,
@@ -90,6 +95,15 @@ export abstract class DeclaratorParser extends SpecifierParser {
         oldStyle: own?.oldStyle ?? inner.oldStyle,
       };
     });
+  }
+
+  /** Where an array of variable length cannot stand. */
+  protected ofFixedLength(type: CType): CType {
+    if (type.kind !== 'array' || type.runtimeLength === undefined) return type;
+    const text =
+      'An array of variable length can only be a local object. Take the largest length, or pages from get_page().';
+    this.checker.error('unsupported.variable-length', type.runtimeLength.range, text);
+    return arrayOf(type.of, 1);
   }
 
   private pointers(): { const: boolean; volatile: boolean }[] {
@@ -117,8 +131,15 @@ export abstract class DeclaratorParser extends SpecifierParser {
   }
 
   /** The name, or a declarator in parentheses, or (abstract) nothing. */
-  private innerShape(form: 'named' | 'abstract' | 'either'): Shape & { isName: boolean } {
-    const plain = { build: (type: CType): CType => type, parameters: null, oldStyle: false };
+  private innerShape(
+    form: 'named' | 'abstract' | 'either',
+  ): Shape & { isName: boolean; isParenthesised: boolean } {
+    const plain = {
+      build: (type: CType): CType => type,
+      parameters: null,
+      oldStyle: false,
+      isParenthesised: false,
+    };
     const name = form === 'abstract' ? null : this.name;
     if (name !== null) {
       this.next();
@@ -128,7 +149,7 @@ export abstract class DeclaratorParser extends SpecifierParser {
       this.next();
       const inner = this.shape(form);
       this.expect(')', "to close the '(' of the declaration");
-      return { ...inner, isName: inner.parameters === null && inner.name !== null };
+      return { ...inner, isName: inner.parameters === null && inner.name !== null, isParenthesised: true };
     }
     if (form === 'named') this.unexpected('a name');
     return { ...plain, name: null, isName: false };
@@ -158,6 +179,7 @@ export abstract class DeclaratorParser extends SpecifierParser {
 
   private arraySuffix(start: Token): Suffix {
     while (this.is('static') || this.is('const') || this.is('restrict') || this.is('volatile')) this.next();
+    if (this.is('*') && this.peek(1).is(']')) this.next();
     if (this.accept(']')) return { kind: 'array', length: null, range: this.rangeFrom(start) };
     const place = this.token;
     const value = this.expressionValue();
@@ -165,10 +187,10 @@ export abstract class DeclaratorParser extends SpecifierParser {
     const range = this.rangeFrom(start);
     const length = constantValue(value);
     if (isError(value.type)) return { kind: 'array', length: 1, range };
+    if (length === null && value.type.kind === 'integer')
+      return { kind: 'array', length: null, runtimeLength: value, range };
     if (length === null) {
-      const text =
-        'The length of an array must be a constant. Take the largest length, or pages from get_page().';
-      this.checker.error('unsupported.variable-length', place.range, text);
+      this.checker.error('not-integer', place.range, 'The length of an array must be an integer.');
     } else if (length < 0n || length > 0x7fff_ffffn) {
       this.checker.error('array-length', place.range, `An array cannot have ${length} elements.`);
     } else return { kind: 'array', length: Number(length), range };
@@ -196,13 +218,22 @@ export abstract class DeclaratorParser extends SpecifierParser {
           variadic = true;
           break;
         }
-        parameters.push(this.parameter());
+        const parameter = this.parameter();
+        parameters.push(parameter);
+        this.declareForLater(parameter);
       } while (this.accept(','));
     } finally {
       this.checker.closeScope();
     }
     this.expect(')', 'after the parameters');
     return this.function(parameters, { unprototyped: false, variadic, oldStyle: false }, start);
+  }
+
+  /** The lengths of later parameters may speak of this one. */
+  private declareForLater({ name, type }: ParsedParameter): void {
+    if (name === null || type === null || this.checker.scope.symbols.has(name.text)) return;
+    const symbol = this.checker.variable(name.text, type, 'parameter', name.range);
+    this.checker.scope.symbols.set(name.text, symbol);
   }
 
   private function(
@@ -239,7 +270,7 @@ export abstract class DeclaratorParser extends SpecifierParser {
 
   private applySuffix(type: CType, suffix: Suffix): CType {
     if (suffix.kind === 'array')
-      return isError(type) ? type : this.arrayType(type, suffix.length, suffix.range);
+      return isError(type) ? type : this.arrayType(this.ofFixedLength(type), suffix);
     if (type.kind === 'array' || type.kind === 'function') {
       this.checker.error(
         'bad-type',
@@ -263,7 +294,8 @@ export abstract class DeclaratorParser extends SpecifierParser {
     };
   }
 
-  private arrayType(of: CType, length: number | null, range: SourceRange): CType {
+  private arrayType(of: CType, suffix: Suffix & { kind: 'array' }): CType {
+    const { length, runtimeLength, range } = suffix;
     const bytes = this.checker.sizeOf(of);
     if (bytes === null) {
       this.checker.error(
@@ -277,7 +309,7 @@ export abstract class DeclaratorParser extends SpecifierParser {
       this.checker.error('too-large', range, 'This array is larger than any memory.');
       return ERROR_TYPE;
     }
-    return arrayOf(of, length);
+    return runtimeLength === undefined ? arrayOf(of, length) : { ...arrayOf(of, null), runtimeLength };
   }
 }
 

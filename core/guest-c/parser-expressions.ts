@@ -1,7 +1,7 @@
 /**
  * Expressions (C11 6.5) by recursive descent, binary operators by precedence. Types are given as the text is read.
  */
-import type { Operand } from './checker.ts';
+import type { LabelState, Operand } from './checker.ts';
 import type { Expression, Lvalue, SourceRange } from './tree.ts';
 import type { CType } from './types.ts';
 import { KEYWORDS } from './parser-cursor.ts';
@@ -12,12 +12,13 @@ import { assign, dereference, index, memberOf, takeAddress, update } from './che
 import { binary, cast, conditional, logical, unary } from './checker-operators.ts';
 import { buildInitialiser } from './checker-initialisers.ts';
 import { call } from './checker-calls.ts';
-import { conditionOf, sentence, valueOf } from './checker-conversions.ts';
+import { conditionOf, convert, sentence, valueOf } from './checker-conversions.ts';
 import { constantValue } from './checker-constants.ts';
 import { defineStatic } from './checker-declarations.ts';
 import { errorOperand, errorValue, isError, operandRange, operandType, valueOperand } from './checker.ts';
 import { isBuiltin } from './checker-calls.ts';
 import { lookUp } from './scopes.ts';
+import { variableSize } from './checker-arrays.ts';
 import { staticInitialiser } from './checker-statics.ts';
 import { PRECEDENCE } from './operators.ts';
 
@@ -35,6 +36,9 @@ const ASSIGNMENTS: ReadonlySet<string> = new Set([
 ]);
 
 export abstract class ExpressionParser extends PrimaryParser {
+  /** The label of that name in the current function, declared there or further on. */
+  protected abstract label(name: Token): LabelState;
+
   /** With commas. */
   protected expression(): Operand {
     return this.nested(() => {
@@ -189,13 +193,7 @@ export abstract class ExpressionParser extends PrimaryParser {
       const range = this.rangeFrom(operator);
       return valueOperand(update(this.checker, target, op.charAt(0), this.one(range), 'new', range));
     }
-    if (op === '&&') {
-      this.fail(
-        'unsupported.label-address',
-        operator.range,
-        'Addresses of labels (&&label) are not supported. Use switch.',
-      );
-    }
+    if (op === '&&') return this.labelAddress(operator);
     const operand = this.unary();
     const range = this.rangeFrom(operator);
     if (op === '&') return valueOperand(takeAddress(this.checker, operand, range));
@@ -205,6 +203,15 @@ export abstract class ExpressionParser extends PrimaryParser {
     return valueOperand(
       unary(this.checker, op as '+' | '-' | '~' | '!', valueOf(this.checker, operand), range),
     );
+  }
+
+  private labelAddress(operator: Token): Operand {
+    const { name } = this;
+    if (name !== null) this.label(this.next()).used = true;
+    const range = this.rangeFrom(operator);
+    const text = 'Addresses of labels (&&label) are not supported. Use switch.';
+    this.checker.error('unsupported.label-address', range, text);
+    return errorOperand(range);
   }
 
   private one(range: SourceRange): Expression {
@@ -231,12 +238,13 @@ export abstract class ExpressionParser extends PrimaryParser {
       this.checker.error('bad-literal', range, `There are no values of type '${typeName(type)}'.`);
       return errorOperand(range);
     }
-    const built = buildInitialiser(this.checker, type, parsed);
+    const isStatic = this.checker.function === null && this.checker.scope.owner === null;
+    const built = buildInitialiser(this.checker, type, parsed, isStatic ? 'static' : 'auto');
     if (this.checker.sizeOf(built.type) === null) {
       this.checker.error('incomplete-type', range, `'${typeName(type)}' is not defined here.`);
       return errorOperand(range);
     }
-    if (this.checker.function === null && this.checker.scope.owner === null) {
+    if (isStatic) {
       const symbol = this.checker.variable('', built.type, 'static', range);
       symbol.initialiser = staticInitialiser(this.checker, built.type, built.initialiser);
       defineStatic(this.checker, symbol);
@@ -256,9 +264,11 @@ export abstract class ExpressionParser extends PrimaryParser {
 
   private sizeof(): Operand {
     const start = this.next();
-    const type = this.typeOrOperandType();
+    const { type, operand } = this.typeOrOperand();
     const range = this.rangeFrom(start);
     if (isError(type)) return errorOperand(range);
+    const known = operand === null ? null : variableSize(this.checker, operand, range);
+    if (known !== null) return valueOperand(convert(this.checker, known, this.sizeType()));
     const bytes = type.kind === 'void' || type.kind === 'function' ? 1 : this.checker.sizeOf(type);
     if (bytes === null) {
       this.checker.error('incomplete-type', range, `The size of '${typeName(type)}' is not known here.`);
@@ -269,19 +279,23 @@ export abstract class ExpressionParser extends PrimaryParser {
 
   private alignof(): Operand {
     const start = this.next();
-    const type = this.typeOrOperandType();
+    const { type } = this.typeOrOperand();
     const range = this.rangeFrom(start);
     const isPlainLongLong = type.kind === 'integer' && type.bytes === 8 && start.text !== '_Alignof';
     const bytes = isPlainLongLong ? 8 : alignOf(type, this.checker.model);
     return isError(type) ? errorOperand(range) : this.constant(BigInt(bytes), this.sizeType(), range);
   }
 
-  private typeOrOperandType(): CType {
-    if (!this.is('(') || !this.startsType(this.peek(1))) return operandType(this.unary());
-    const open = this.next();
-    const type = this.typeName();
-    this.expect(')', 'after the type');
-    return this.is('{') ? operandType(this.postfix(this.compoundLiteral(type, open), open)) : type;
+  private typeOrOperand(): { type: CType; operand: Operand | null } {
+    let operand: Operand;
+    if (this.is('(') && this.startsType(this.peek(1))) {
+      const open = this.next();
+      const type = this.typeName();
+      this.expect(')', 'after the type');
+      if (!this.is('{')) return { type, operand: null };
+      operand = this.postfix(this.compoundLiteral(type, open), open);
+    } else operand = this.unary();
+    return { type: operandType(operand), operand };
   }
 
   private postfix(first: Operand, start: Token): Operand {

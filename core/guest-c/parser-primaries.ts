@@ -14,6 +14,7 @@ import { convert, valueOf } from './checker-conversions.ts';
 import { constantValue } from './checker-constants.ts';
 import { errorOperand, sameType, valueOperand } from './checker.ts';
 import { findMember } from './layout.ts';
+import { namedObject } from './checker-arrays.ts';
 import { lookUp, similarName } from './scopes.ts';
 
 /** A chain of operators longer than this makes a tree too deep to walk. */
@@ -63,11 +64,12 @@ export abstract class PrimaryParser extends Cursor {
     const block = this.block();
     this.expect(')', "to close the '({'");
     const range = this.rangeFrom(open);
-    const last = block.body[block.body.length - 1];
+    const statements = withoutLabelBlock(block);
+    const last = statements[statements.length - 1];
     if (last?.kind !== 'expression' || last.expression.type.kind === 'void') {
       return valueOperand({ kind: 'statementExpression', block, result: null, type: VOID, range });
     }
-    const body: readonly Statement[] = block.body.slice(0, -1);
+    const body: readonly Statement[] = statements.slice(0, -1);
     const result = last.expression;
     return valueOperand({
       kind: 'statementExpression',
@@ -162,10 +164,7 @@ export abstract class PrimaryParser extends Cursor {
         return { kind: 'function', symbol, range: token.range };
       case 'variable':
         this.checker.noteUse(symbol, token.range);
-        return {
-          kind: 'object',
-          object: { kind: 'variable', symbol, type: symbol.type, range: token.range },
-        };
+        return namedObject(this.checker, symbol, token.range);
       case 'typedef':
         return this.fail(
           'syntax',
@@ -341,6 +340,13 @@ export abstract class PrimaryParser extends Cursor {
       `This expression has more than ${MAX_CHAIN} operators in a row. Split it.`,
     );
   }
+}
+
+/** The block's statements; a label at the end and the statement behind it are two of them. */
+function withoutLabelBlock(block: BlockStatement): readonly Statement[] {
+  const last = block.body[block.body.length - 1];
+  if (last?.kind !== 'block' || last.scope !== block.scope) return block.body;
+  return [...block.body.slice(0, -1), ...last.body];
 }
 
 type SpecialForm = 'functionName' | 'vaArg' | 'offsetof' | 'typesCompatible' | 'chooseExpression' | 'generic';

@@ -142,7 +142,7 @@ export abstract class RecordParser extends DeclaratorParser {
       this.addMember(
         members,
         declarator?.name ?? null,
-        declarator?.type ?? specifiers.type,
+        this.ofFixedLength(declarator?.type ?? specifiers.type),
         width,
         attributes,
         range,

@@ -8,7 +8,7 @@ import { type Token, TokenKind } from './lexer.ts';
 import { ASM_WORDS, DeclarationParser } from './parser-declarations.ts';
 import { VOID, isScalar, typeName, wrapToType } from './types.ts';
 import { convertAssigned, promote } from './checker-conversions.ts';
-import { isError } from './checker.ts';
+import { type LabelState, isError } from './checker.ts';
 
 /** Instructions without an effect on the model: an asm of these is a barrier. */
 const BARRIER_INSTRUCTIONS: ReadonlySet<string> = new Set([
@@ -22,6 +22,9 @@ const BARRIER_INSTRUCTIONS: ReadonlySet<string> = new Set([
   'lfence',
   'sfence',
 ]);
+
+/** A longer chain of `else if` makes a tree too deep to walk. */
+const MAX_ELSE_IFS = 1000;
 
 export abstract class StatementParser extends DeclarationParser {
   protected block(): BlockStatement {
@@ -39,6 +42,9 @@ export abstract class StatementParser extends DeclarationParser {
   protected blockBody(open: Token): BlockStatement {
     const { scope } = this.checker;
     const body: Statement[] = [];
+    const state = this.checker.function;
+    const [arrays, labelScopes] = [state?.arrays.length ?? 0, state?.labelScopes.length ?? 0];
+    this.localLabels();
     while (!this.is('}')) {
       if (this.token.kind === TokenKind.end) {
         this.checker.error('syntax', open.range, "This '{' has no '}'.");
@@ -47,8 +53,26 @@ export abstract class StatementParser extends DeclarationParser {
       this.recovering(body);
     }
     this.next();
+    state?.arrays.splice(arrays);
+    state?.labelScopes.splice(labelScopes);
     this.warnUselessStatements(body);
     return { kind: 'block', scope, body, range: this.rangeFrom(open) };
+  }
+
+  /** GNU `__label__ a, b;` at the start of a block: labels of that block alone, as macros need them. */
+  private localLabels(): void {
+    while (this.accept('__label__')) {
+      const own = new Map<string, LabelState>();
+      do {
+        const name = this.name ?? this.unexpected('a label');
+        this.next();
+        const state = { label: { name: name.text, range: name.range }, defined: false, used: true };
+        own.set(name.text, state);
+        this.checker.function?.labels.push(state);
+      } while (this.accept(','));
+      this.expectSoft(';', 'after the labels');
+      this.checker.function?.labelScopes.push(own);
+    }
   }
 
   /** One statement or declaration; after a mistake the next one. */
@@ -130,12 +154,32 @@ export abstract class StatementParser extends DeclarationParser {
     return condition;
   }
 
+  /** A chain of `else if` is read in a loop, so its length is no depth of nesting. */
   if(): Statement {
-    const start = this.next();
-    const condition = this.head("'if'");
-    const then = this.statement();
-    const otherwise = this.accept('else') ? this.statement() : null;
-    return { kind: 'if', condition, then, otherwise, range: this.rangeFrom(start) };
+    const links: { readonly start: Token; readonly condition: Expression; readonly then: Statement }[] = [];
+    let otherwise: Statement | null = null;
+    do {
+      const start = this.next();
+      if (links.length === MAX_ELSE_IFS) this.elseChainTooLong(start);
+      links.push({ start, condition: this.head("'if'"), then: this.statement() });
+      if (!this.accept('else')) break;
+      if (!this.is('if')) otherwise = this.statement();
+    } while (otherwise === null);
+    return links.reduceRight<Statement | null>(
+      (rest, { start, condition, then }) => ({
+        kind: 'if',
+        condition,
+        then,
+        otherwise: rest,
+        range: this.rangeFrom(start),
+      }),
+      otherwise,
+    ) as Statement;
+  }
+
+  private elseChainTooLong(start: Token): never {
+    const text = `This chain has more than ${MAX_ELSE_IFS} 'else if'. Use switch or a table.`;
+    this.fail('too-deep', start.range, text);
   }
 
   while(): Statement {
@@ -294,33 +338,34 @@ export abstract class StatementParser extends DeclarationParser {
     return { kind: 'block', scope: this.checker.scope, body: [label, ...rest], range: label.range };
   }
 
-  private label(name: Token): {
-    label: { name: string; range: SourceRange };
-    defined: boolean;
-    used: boolean;
-  } {
-    const labels = this.checker.function?.labels;
-    if (labels === undefined)
-      this.fail('stray-label', name.range, 'A label can only stand inside a function.');
-    let known = labels.get(name.text);
-    if (known === undefined) {
-      known = { label: { name: name.text, range: name.range }, defined: false, used: false };
-      labels.set(name.text, known);
-    }
-    return known;
+  protected label(name: Token): LabelState {
+    const state = this.checker.function;
+    if (state === null) this.fail('stray-label', name.range, 'A label can only stand inside a function.');
+    const known = state.labelScopes.findLast((labels) => labels.has(name.text))?.get(name.text);
+    if (known !== undefined) return known;
+    const made = { label: { name: name.text, range: name.range }, defined: false, used: false };
+    state.labelScopes[0]?.set(name.text, made);
+    state.labels.push(made);
+    return made;
   }
 
   goto(): Statement {
     const start = this.next();
-    if (this.is('*')) {
-      this.fail('unsupported.label-address', this.token.range, "'goto *' is not supported. Use switch.");
-    }
+    if (this.is('*')) return this.computedGoto(start);
     const name = this.name ?? this.unexpected('a label');
     this.next();
     const known = this.label(name);
     known.used = true;
     this.expectSoft(';', "after 'goto'");
     return { kind: 'goto', label: known.label, range: this.rangeFrom(start) };
+  }
+
+  private computedGoto(start: Token): Statement {
+    const text = "'goto *' is not supported. Use switch.";
+    this.checker.error('unsupported.label-address', this.next().range, text);
+    this.expressionValue();
+    this.expectSoft(';', "after 'goto'");
+    return { kind: 'empty', range: this.rangeFrom(start) };
   }
 
   break(): Statement {

@@ -110,7 +110,8 @@ export class Parser extends StatementParser {
   }
 
   private fileDeclarator(specifiers: Specifiers, declarator: Declarator): void {
-    const { name, type } = declarator;
+    const { name } = declarator;
+    const type = this.ofFixedLength(declarator.type);
     if (name === null || isError(type)) {
       if (this.accept('=')) this.skipStatement();
       return;
@@ -126,7 +127,7 @@ export class Parser extends StatementParser {
       if (storage !== 'extern') this.checker.tentative.add(symbol);
       return;
     }
-    const built = this.initialiserFor(type);
+    const built = this.initialiserFor(type, 'static');
     symbol.type = built.type;
     if (checkComplete(this.checker, built.type, symbol.name, range)) {
       symbol.initialiser = staticInitialiser(this.checker, built.type, built.initialiser);
@@ -213,7 +214,9 @@ export class Parser extends StatementParser {
   ): void {
     const state: FunctionState = {
       symbol,
-      labels: new Map(),
+      labels: [],
+      labelScopes: [new Map()],
+      arrays: [],
       switches: [],
       loops: 0,
       breakables: 0,
@@ -251,7 +254,7 @@ export class Parser extends StatementParser {
 
   private checkFunction(state: FunctionState, body: BlockStatement, implicitInt: boolean): void {
     const { symbol } = state;
-    for (const { label, defined, used } of state.labels.values()) {
+    for (const { label, defined, used } of state.labels) {
       if (!defined)
         this.checker.error('no-label', label.range, `There is no label '${label.name}' in '${symbol.name}'.`);
       else if (!used)

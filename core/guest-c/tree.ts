@@ -149,6 +149,8 @@ export interface TranslationUnit {
 
 /** Start value of a static object: the entries in ascending order, without overlap; bytes between are zero. */
 export interface StaticInitialiser {
+  /** What the object takes: its type's size, or more when a flexible array at its end has a start value. */
+  readonly bytes: number;
   readonly entries: readonly StaticEntry[];
 }
 
@@ -491,10 +493,20 @@ export interface CallExpression extends ExpressionBase {
  * - `trapStub`(int vector): unsigned long address of the entry stub of that vector.
  * - `variadicArea`(): char *, the first argument beyond the named parameters. va_start, va_arg and va_copy have
  *   been lowered to it: va_list is a `char *`, every argument takes whole words.
+ * - `stackArray`(unsigned long below, unsigned long bytes): the place of an array of variable length, under the address
+ *   `below` (0: under the function's frame), to which the stack pointer moves. It is given back when the function returns.
  * - `barrier`(): nothing (compiler and memory barriers, pause).
  */
 export type BuiltinName =
-  'hypercall' | 'exit' | 'trap' | 'unreachable' | 'touch' | 'trapStub' | 'variadicArea' | 'barrier';
+  | 'hypercall'
+  | 'exit'
+  | 'trap'
+  | 'unreachable'
+  | 'touch'
+  | 'trapStub'
+  | 'variadicArea'
+  | 'stackArray'
+  | 'barrier';
 
 export interface BuiltinExpression extends ExpressionBase {
   readonly kind: 'builtin';

@@ -7,7 +7,7 @@
  * when their `name` is the same (an enumeration is the integer type that holds it).
  */
 
-import type { SourceRange } from './tree.ts';
+import type { Expression, SourceRange } from './tree.ts';
 
 /** The guest's ABI: its pointer width and its page-table format. */
 export type AbiName = 'x86_64' | 'x86_32p' | 'x86_32';
@@ -72,8 +72,10 @@ export interface PointerType extends TypeBase {
 export interface ArrayType extends TypeBase {
   readonly kind: 'array';
   readonly of: CType;
-  /** Null: not known (`int a[];`), or a flexible array member. */
+  /** Null: not known (`int a[];`), a flexible array member, or an array of variable length. */
   readonly length: number | null;
+  /** The length, when it is only known as the program runs; only while a local array is being declared. */
+  readonly runtimeLength?: Expression;
 }
 
 export interface RecordType extends TypeBase {

@@ -1076,6 +1076,11 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           pc++;
           continue;
         }
+        case /* stack */ 147:
+          spLo = regs[base + a] as number;
+          if (is64) spHi = regs[base + a + 1] as number;
+          pc++;
+          continue;
         default:
           vm.vector = VECTOR_INVALID_OPCODE;
       }

@@ -61,6 +61,44 @@ const PROGRAMS: Readonly<Record<string, string>> = {
         printk("%d %u %jd %ju\\n", INT32_MIN, UINT32_MAX, (intmax_t)INT64_MIN, (uintmax_t)UINT64_MAX);
         return 0;
     }`,
+  'arrays of variable length: in loops that go on early, of records, of rows, as parameters': `
+    static int last(int n, int a[n]) { return a[n - 1]; }
+    static int sum(int n)
+    {
+        int k, i, total = 0;
+        for (k = 1; k < n; k++) {
+            long long a[k];
+            int b[k + 1];
+            for (i = 0; i < k; i++) a[i] = i;
+            b[k] = k;
+            if (k % 3 == 0) continue;
+            total += a[k - 1] + sizeof a + sizeof(b) / sizeof(b[0]) + last(k + 1, b);
+        }
+        char rows[n][4];
+        rows[n - 1][3] = 7;
+        return total + rows[n - 1][3] + sizeof rows;
+    }
+    int kernel_main(void)
+    {
+        int n = 3;
+        struct { int x; } s[n];
+        s[2].x = sum(50);
+        printk("%d %d %d\\n", (s + 2)->x, (int)sizeof s, sum(400));
+        return 0;
+    }`,
+  'a flexible array with a start value; labels of a block': `
+    struct list { int n; short of[]; };
+    static struct list three = { 3, { 1, 2, 3 } };
+    static struct list zeros = { 2, { 0, 0, 0, 0, 0, 0, 0, 0 } };
+    static int behind = 9;
+    #define BELOW(n) ({ __label__ out; int r = 0, i; for (i = 0; i < 10; i++) { if (i == n) goto out; r += i; } out: r; })
+    int kernel_main(void)
+    {
+        zeros.of[7] = 5;
+        printk("%d %d %d %d\\n", three.of[2], (int)sizeof three, zeros.of[7], behind);
+        printk("%d %d\\n", BELOW(3), BELOW(5));
+        return 0;
+    }`,
   'recursion, mutual recursion and function pointers in tables': `
     static int is_odd(unsigned n);
     static int is_even(unsigned n) { return n == 0 ? 1 : is_odd(n - 1); }

@@ -18,7 +18,7 @@ unsigned void nonsense;
 static extern int two_storages;
 int negative[-1];
 int huge[0x7fffffff][16];
-int of_length(int n) { int a[n]; return a[0]; }
+int of_length(int n) { int a[2][n]; return a[0][0]; }
 int unsized[];
 int parameters(int a, int a) { return a; }
 _Static_assert(sizeof(int) == 8, "ints are narrow");

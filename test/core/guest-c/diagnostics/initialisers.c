@@ -16,6 +16,7 @@ int reversed[4] = { [3 ... 1] = 1 };
 int f(int n)
 {
     int range[4] = { [0 ... 3] = n };
+    struct f no_room = { 1, { 2, 3 } };
     struct s fine = { n, .in.c = { 1, n } };
-    return range[0] + fine.a;
+    return range[0] + fine.a + no_room.n;
 }
