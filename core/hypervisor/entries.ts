@@ -14,6 +14,7 @@ import { getPage, putPage } from './references.ts';
 import { implicitUnmap } from './implicit-unmap.ts';
 import { met, refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
+import { did, left, leftVoid } from './trace.ts';
 import {
   TOP_L2,
   TypeFailure,
@@ -72,6 +73,18 @@ export function getPageFromL1e(
   mapper: Domain,
   pageOwner: number,
 ): number {
+  if (hv.tracer === null) return takeL1e(hv, lo, hi, mapper, pageOwner);
+  hv.tracer.entered('get_page_from_l1e', {
+    level: 1,
+    entryLo: lo,
+    entryHi: hi,
+    frame: frameOf(lo, hi),
+    pageOwner,
+  });
+  return left(hv, takeL1e(hv, lo, hi, mapper, pageOwner));
+}
+
+function takeL1e(hv: Hypervisor, lo: number, hi: number, mapper: Domain, pageOwner: number): number {
   if (hasBadL1Flags(hv, lo, hi, mapper))
     return refuse(hv, 'l1e.flags', { level: 1, entryLo: lo, entryHi: hi });
   met(hv, 'l1e.flags');
@@ -98,17 +111,31 @@ export function getPageFromL1e(
     putPage(hv, frame);
     return refuse(hv, 'l1e.cache-attributes', { level: 1, entryLo: lo, entryHi: hi, frame });
   }
+  met(hv, 'l1e.cache-attributes');
   return 0;
 }
 
 /** Drops what an L1 entry held. */
 export function putPageFromL1e(hv: Hypervisor, lo: number, hi: number): void {
   if ((lo & P) === 0) return;
+  if (hv.tracer !== null)
+    hv.tracer.entered('put_page_from_l1e', {
+      level: 1,
+      entryLo: lo,
+      entryHi: hi,
+      frame: frameOf(lo, hi),
+    });
+  dropL1e(hv, lo, hi);
+  leftVoid(hv);
+}
+
+function dropL1e(hv: Hypervisor, lo: number, hi: number): void {
   if (((lo & hv.masks.grantMarkLo) | (hi & hv.masks.grantMarkHi)) !== 0) implicitUnmap(hv, lo, hi);
   const frame = frameOf(lo, hi);
   if (!hv.machine.isRam(frame)) return;
   if ((lo & RW) !== 0) putPageType(hv, frame);
   putPage(hv, frame);
+  did(hv, 'put_page');
 }
 
 /** Takes what a present entry of an upper table needs: its child as a table of the level below, or a linear entry. */
@@ -120,6 +147,19 @@ export function getPageFromUpper(
   table: Mfn,
   slot: number,
 ): number {
+  if (hv.tracer === null) return takeUpper(hv, level, lo, hi, table, slot);
+  hv.tracer.entered(`get_page_from_l${level}e`, {
+    level,
+    entryLo: lo,
+    entryHi: hi,
+    table,
+    slot,
+    frame: frameOf(lo, hi),
+  });
+  return left(hv, takeUpper(hv, level, lo, hi, table, slot));
+}
+
+function takeUpper(hv: Hypervisor, level: number, lo: number, hi: number, table: Mfn, slot: number): number {
   const rules = UPPER_RULES[level] as (typeof UPPER_RULES)[number];
   if (
     (lo & (hv.masks.badLo[level - 1] as number)) !== 0 ||
@@ -130,9 +170,8 @@ export function getPageFromUpper(
   const frame = frameOf(lo, hi);
   const owner = hv.frames.owner.get(table);
   const isTopSlot = slot === hv.abi.topL2Slot && level === hv.abi.rootLevel;
-  const rc = getPageAndType(hv, frame, owner, isTopSlot ? TOP_L2 : level - 1);
+  const rc = getPageAndType(hv, frame, owner, isTopSlot ? TOP_L2 : level - 1, rules.owner);
   if (rc === 0) {
-    met(hv, rules.owner);
     met(hv, rules.type);
     return 0;
   }
@@ -151,10 +190,18 @@ export function getPageFromUpper(
 export function putPageFromUpper(hv: Hypervisor, level: number, lo: number, hi: number, table: Mfn): void {
   if ((lo & P) === 0) return;
   const frame = frameOf(lo, hi);
-  if (frame === table) return;
-  // A child that is in use at the container's own level can only have been linked as a linear entry.
-  if (hv.frames.type.get(frame) === level) putLinearPageTable(hv, table, frame);
-  putPageAndType(hv, frame);
+  if (hv.tracer !== null)
+    hv.tracer.entered(`put_page_from_l${level}e`, { level, entryLo: lo, entryHi: hi, table, frame });
+  // A linear entry to its own table holds nothing.
+  if (frame !== table) {
+    // A child that is in use at the container's own level can only have been linked as a linear entry.
+    if (hv.frames.type.get(frame) === level) {
+      putLinearPageTable(hv, table, frame);
+      did(hv, 'linear');
+    }
+    putPageAndType(hv, frame);
+  }
+  leftVoid(hv);
 }
 
 /**
@@ -171,10 +218,34 @@ export function modL1Entry(
   pageOwner: number,
   preserveAD: boolean,
 ): number {
+  if (hv.tracer === null) return changeL1Entry(hv, table, word, lo, hi, mapper, pageOwner, preserveAD);
+  hv.tracer.entered('mod_l1_entry', {
+    level: 1,
+    table,
+    slot: hv.wide ? word >>> 1 : word,
+    entryLo: lo,
+    entryHi: hi,
+    frame: frameOf(lo, hi),
+    pageOwner,
+  });
+  return left(hv, changeL1Entry(hv, table, word, lo, hi, mapper, pageOwner, preserveAD));
+}
+
+function changeL1Entry(
+  hv: Hypervisor,
+  table: Mfn,
+  word: number,
+  lo: number,
+  hi: number,
+  mapper: Domain,
+  pageOwner: number,
+  preserveAD: boolean,
+): number {
   const slot = hv.memory.slotOf(table);
   const { memory, masks, wide } = hv;
   const oldLo = memory.readSlotWord(slot, word);
   const oldHi = wide ? memory.readSlotWord(slot, word + 1) : 0;
+  if (hv.tracer !== null) hv.tracer.did('read', { oldEntryLo: oldLo, oldEntryHi: oldHi });
   let newLo = lo;
   let newHi = hi;
   if ((lo & P) !== 0) {
@@ -183,6 +254,7 @@ export function modL1Entry(
     met(hv, 'l1e.flags');
     newLo = adjustedLo(hv, 1, lo, hi);
     newHi = adjustedHi(hv, 1, lo, hi);
+    if (hv.tracer !== null) hv.tracer.did('adjust', { entryLo: newLo, entryHi: newHi });
     const sameReferences =
       (oldLo & P) !== 0 &&
       ((oldLo ^ newLo) & masks.significantL1Lo) === 0 &&
@@ -195,6 +267,7 @@ export function modL1Entry(
     if (preserveAD) newLo |= oldLo & (A | D);
     memory.writeSlotWord(slot, word, newLo);
     if (wide) memory.writeSlotWord(slot, word + 1, newHi);
+    did(hv, sameReferences ? 'write-flags' : 'write');
     if (sameReferences) return 0;
   } else {
     const unsafe = checkL1tf(hv, mapper, 1, lo, hi);
@@ -202,6 +275,7 @@ export function modL1Entry(
     // The old A and D are kept in an entry that is not present, too.
     memory.writeSlotWord(slot, word, preserveAD ? newLo | (oldLo & (A | D)) : newLo);
     if (wide) memory.writeSlotWord(slot, word + 1, newHi);
+    did(hv, 'clear');
   }
   putPageFromL1e(hv, oldLo, oldHi);
   return 0;
@@ -217,13 +291,30 @@ export function modUpperEntry(
   hi: number,
   preserveAD: boolean,
 ): number {
+  if (hv.tracer === null) return changeUpperEntry(hv, level, table, slot, lo, hi, preserveAD);
+  const frame = frameOf(lo, hi);
+  hv.tracer.entered(`mod_l${level}_entry`, { level, table, slot, entryLo: lo, entryHi: hi, frame });
+  return left(hv, changeUpperEntry(hv, level, table, slot, lo, hi, preserveAD));
+}
+
+function changeUpperEntry(
+  hv: Hypervisor,
+  level: number,
+  table: Mfn,
+  slot: number,
+  lo: number,
+  hi: number,
+  preserveAD: boolean,
+): number {
   const row = hv.abi.levels[level - 1];
   if (row === undefined) throw new Error(`mod_entry: ABI ${hv.abi.name} has no tables of level ${level}`);
   if (isWithin(xenSlots(hv, table, row), slot))
     return refuse(hv, level === 2 ? 'l2e.xen-slot' : 'l4e.xen-slot', { table, slot, level });
+  if (level !== 3) met(hv, level === 2 ? 'l2e.xen-slot' : 'l4e.xen-slot');
   const isPaeRoot = level === hv.abi.rootLevel && hv.abi.topL2Slot !== null;
   if (isPaeRoot && slot >= (hv.abi.topL2Slot ?? 0))
     return refuse(hv, 'l3e.closed-slot', { table, slot, level });
+  if (isPaeRoot) met(hv, 'l3e.closed-slot');
   const { wide } = hv;
   const word = wide ? slot * 2 : slot;
   if ((lo & P) === 0) {
@@ -233,6 +324,7 @@ export function modUpperEntry(
   }
   const oldLo = hv.memory.readWord(table, word);
   const oldHi = wide ? hv.memory.readWord(table, word + 1) : 0;
+  if (hv.tracer !== null) hv.tracer.did('read', { oldEntryLo: oldLo, oldEntryHi: oldHi });
   let newLo = lo;
   let keepsReferences = false;
   if ((lo & P) !== 0) {
@@ -244,7 +336,9 @@ export function modUpperEntry(
         entryHi: hi,
         table,
       });
+    met(hv, (UPPER_RULES[level] as (typeof UPPER_RULES)[number]).flags);
     newLo = adjustedLo(hv, level, lo, hi);
+    if (hv.tracer !== null) hv.tracer.did('adjust', { entryLo: newLo, entryHi: hi });
     keepsReferences =
       (oldLo & P) !== 0 &&
       ((oldLo ^ newLo) & (masks.significantLo[level - 1] as number)) === 0 &&
@@ -257,6 +351,7 @@ export function modUpperEntry(
   if (preserveAD) newLo |= oldLo & (A | D);
   hv.memory.writeWord(table, word, newLo);
   if (wide) hv.memory.writeWord(table, word + 1, hi);
+  did(hv, (lo & P) === 0 ? 'clear' : keepsReferences ? 'write-flags' : 'write');
   if (isPaeRoot) linkL2Tables(hv, table);
   if (!keepsReferences) putPageFromUpper(hv, level, oldLo, oldHi, table);
   return 0;
@@ -279,9 +374,12 @@ function mapMmio(
   const facts = { level: 1, entryLo: lo, entryHi: hi, frame };
   if ((lo & ~0xfff) === ~0xfff && (hi & hv.abi.frameMaskHi) === hv.abi.frameMaskHi)
     return refuse(hv, 'l1e.invalid-frame', facts);
+  met(hv, 'l1e.invalid-frame');
   // The owner that the request names needs the right, too; DOMID_IO stands for the caller.
   const owner = pageOwner === DOMID.IO ? mapper : hv.machine.domain(pageOwner as DomainId);
   const haveRights = mapper.role === 'hardware' && owner?.role === 'hardware';
   const hasRight = haveRights && frame < PHYSICAL_FRAMES && frame !== LOCAL_APIC_FRAME;
-  return hasRight ? 0 : refuse(hv, 'l1e.mmio', facts);
+  if (!hasRight) return refuse(hv, 'l1e.mmio', facts);
+  met(hv, 'l1e.mmio');
+  return 0;
 }

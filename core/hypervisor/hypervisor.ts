@@ -25,16 +25,10 @@ import { buildDomain } from './start-of-day.ts';
 import { TlbClock } from './tlb.ts';
 import { eventDue } from './shared-info.ts';
 import { enterEventCallback, pageFault, trapToGuest } from './traps.ts';
-import type { CheckTracer, DomainSpec, HypervisorObserver, HypervisorOptions, Refusal } from './types.ts';
+import { type Tracer, left } from './trace.ts';
+import type { DomainSpec, HypervisorObserver, HypervisorOptions, Refusal } from './types.ts';
 
-export type {
-  CheckTracer,
-  DomainSpec,
-  GuestImage,
-  HypervisorObserver,
-  HypervisorOptions,
-  Refusal,
-} from './types.ts';
+export type { DomainSpec, GuestImage, HypervisorObserver, HypervisorOptions, Refusal } from './types.ts';
 export { DEFAULT_OPTIONS } from './types.ts';
 
 export class Hypervisor {
@@ -54,8 +48,8 @@ export class Hypervisor {
   readonly events: EventChannelTables;
   /** Told of hypercalls, refusals, traps, crashes and console output; null costs nothing. */
   observer: HypervisorObserver | null = null;
-  /** Told of each check that a hypercall makes; null costs a comparison a check. */
-  tracer: CheckTracer | null = null;
+  /** Told of each line that a hypercall goes through; null costs a comparison a line. */
+  tracer: Tracer | null = null;
 
   // The scratch of the call in progress; nothing of it lives on between calls but what `lastRefusal` explains.
   /** The refusal of the present or last hypercall: the first check that failed, innermost. */
@@ -142,7 +136,9 @@ export class Hypervisor {
     const row = HYPERCALLS[nr];
     if (row === undefined) return refuse(this, 'hypercall.unknown', { number: nr });
     if (row.run === null) return refuse(this, 'hypercall.not-modelled', { name: row.name });
-    return row.run(this, vcpu, args);
+    if (this.tracer === null) return row.run(this, vcpu, args);
+    this.tracer.entered(`do_${row.name}`, {});
+    return left(this, row.run(this, vcpu, args));
   }
 
   /**

@@ -13,6 +13,8 @@ import { fillSentence, ruleOf } from './rules.ts';
 export function implicitUnmap(hv: Hypervisor, lo: number, hi: number): void {
   const domain = hv.machine.domain(hv.caller as DomainId);
   if (domain === undefined || !domain.isRunning) return;
+  if (hv.tracer !== null)
+    hv.tracer.checked('grant.implicit-unmap', 'broken', { level: 1, entryLo: lo, entryHi: hi });
   if (hv.ruleSet.grantTable.implicitUnmap === 'fault') {
     hv.trapDue = VECTOR_GENERAL_PROTECTION;
     return;

@@ -22,6 +22,7 @@ export function checkL1tf(hv: Hypervisor, domain: Domain, level: number, lo: num
   const frame = entryFrame(lo, hi);
   const isSafe = frame === 0 || frame >= FIRST_SAFE_FRAME;
   if (isSafe && (level === 1 || (lo & PSE) === 0)) return 0;
+  if (hv.tracer !== null) hv.tracer.checked('l1tf.entry', 'broken', { level, entryLo: lo, entryHi: hi });
   const entry = formatHex(joinPte(lo, hi));
   const message = fillSentence(ruleOf('l1tf.entry').sentence, { level, entry, domain: domain.id });
   hv.crash(domain, { message, rule: 'l1tf.entry', walk: [] });

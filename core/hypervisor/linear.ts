@@ -9,8 +9,9 @@ import { RW } from '../pte.ts';
 import type { Mfn } from '../units.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { getPage, putPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
+import { did, left } from './trace.ts';
 
 const MAX_ENTRIES = 32767;
 const MAX_USES = 32768;
@@ -26,13 +27,24 @@ export function getLinearPageTable(
   table: Mfn,
   frame: Mfn,
 ): number {
+  if (hv.tracer === null) return takeLinear(hv, level, lo, hi, table, frame);
+  hv.tracer.entered('get_linear_pagetable', { level, entryLo: lo, entryHi: hi, table, frame });
+  return left(hv, takeLinear(hv, level, lo, hi, table, frame));
+}
+
+function takeLinear(hv: Hypervisor, level: number, lo: number, hi: number, table: Mfn, frame: Mfn): number {
   const facts = { level, entryLo: lo, entryHi: hi, table, frame, wantedType: level - 1 };
   const counted = hv.ruleSet.linearTables === 'counted';
   const exists = hv.abi.levels[level - 1]?.linear === true && (counted || level === hv.abi.rootLevel);
   if (!exists) return refuse(hv, CHILD_TYPE_RULES[level - 2] as RuleId, facts);
   if (!hv.options.linearPageTables) return refuse(hv, 'linear.disabled', facts);
+  met(hv, 'linear.disabled');
   if ((lo & RW) !== 0) return refuse(hv, 'linear.writable', facts);
-  if (frame === table) return 0;
+  met(hv, 'linear.writable');
+  if (frame === table) {
+    did(hv, 'self');
+    return 0;
+  }
   const frames = hv.frames;
   // The caller has found the frame to be the domain's own when it tried to take it as a table of the level below.
   if (!getPage(hv, frame, frames.owner.get(table)))
@@ -47,11 +59,13 @@ export function getLinearPageTable(
     if (!isValid) return refuse(hv, CHILD_TYPE_RULES[level - 2] as RuleId, facts);
     return refuse(hv, 'linear.nested', { ...facts, uses: Math.max(uses, 0), own: Math.max(own, 0) });
   }
+  met(hv, 'linear.nested');
   frames.typeCount.set(frame, frames.typeCount.get(frame) + 1);
   if (counted) {
     frames.linearCount.set(table, -uses + 1);
     frames.linearCount.set(frame, own - 1);
   }
+  did(hv, 'count');
   return 0;
 }
 

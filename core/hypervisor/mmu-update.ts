@@ -14,6 +14,7 @@ import { carryInto, isGuestAddress, isNull } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
 import { met, refuse } from './refusal.ts';
+import { did } from './trace.ts';
 import { TOP_L2, TypeFailure, getPageType, putPageType } from './type-system.ts';
 import { isTopL2 } from './xen-slots.ts';
 
@@ -37,8 +38,10 @@ export function mmuUpdate(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number 
   hv.done = 0;
   const { entryErrorsWriteDone, foreignTableOwner } = hv.ruleSet;
   if (!entryErrorsWriteDone && !isGuestAddress(hv.abi, listLo, listHi)) return refuseList(hv, args, count, 0);
+  if (!entryErrorsWriteDone) met(hv, 'mmu_update.requests');
   const tableOwner = foreignTableOwner ? resolveTableOwner(hv, vcpu, foreign >>> 16) : vcpu.domain;
   if (typeof tableOwner === 'number') return tableOwner;
+  if (hv.tracer !== null) hv.tracer.did('pt_owner', { tableOwner: tableOwner.id });
   const pageOwner = resolveForeign(hv, vcpu, foreign);
   if (pageOwner < 0) {
     writeDone(vcpu, args, before);
@@ -48,12 +51,15 @@ export function mmuUpdate(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number 
     writeDone(vcpu, args, before);
     return refuseList(hv, args, count, 0);
   }
+  if (entryErrorsWriteDone) met(hv, 'mmu_update.requests');
   const rc = runBatch(hv, vcpu, args, count, tableOwner, pageOwner);
   if (hv.flushDue) {
     hv.flushDue = false;
     hv.tlb.flushDomain(tableOwner);
+    did(hv, 'flush');
   }
   writeDone(vcpu, args, before + hv.done);
+  if (hv.tracer !== null) hv.tracer.did('done', { done: before + hv.done });
   hv.done += before;
   return rc;
 }
@@ -77,6 +83,7 @@ function runBatch(
     const ptrHi = mmu.hi;
     const valueHi = carryInto(vaLo, vaHi, 8);
     if (!mmu.load((vaLo + 8) | 0, valueHi, 8)) return refuseList(hv, args, count, i);
+    if (hv.tracer !== null) tellRequest(hv, i, count, ptrLo, ptrHi);
     const rc = request(hv, vcpu, ptrLo, ptrHi, mmu.lo, mmu.hi, tableOwner, pageOwner);
     if (rc !== 0) return rc;
     hv.done = i + 1;
@@ -84,6 +91,13 @@ function runBatch(
     vaLo = (vaLo + REQUEST_BYTES) | 0;
   }
   return 0;
+}
+
+/** The request that has been read: its value is still in the caller's Mmu. */
+function tellRequest(hv: Hypervisor, i: number, count: number, ptrLo: number, ptrHi: number): void {
+  const frame = frameOfPointer(ptrLo, ptrHi, hv.wide);
+  met(hv, 'mmu_update.requests');
+  hv.tracer?.did('request', { i, count, ptr: formatHex(joinWords(ptrLo, ptrHi)), table: frame });
 }
 
 function request(
@@ -104,6 +118,7 @@ function request(
   const frame = frameOfPointer(ptrLo, ptrHi, wide);
   if (command === MMU_MACHPHYS_UPDATE) return machphysUpdate(hv, vcpu, frame, lo, hi, tableOwner, pageOwner);
   if (pageOwner !== vcpu.domain.id && !mayActOn(vcpu, pageOwner)) return refuseUnprivileged(hv, pageOwner);
+  met(hv, 'foreign.unprivileged');
   if (!ownsPage(hv, frame, tableOwner.id))
     return refuse(hv, 'mmu_update.table-owner', {
       frame,
@@ -131,6 +146,7 @@ function request(
     );
   if (type >= PageType.l2 && type <= PageType.l4) {
     if (pageOwner !== tableOwner.id) return refuse(hv, 'mmu_update.foreign-upper', { frame, table: frame });
+    met(hv, 'mmu_update.foreign-upper');
     const slot = wide ? word >>> 1 : word;
     const rc = modUpperEntry(hv, type, table, slot, lo, wide ? hi : 0, command === MMU_PT_UPDATE_PRESERVE_AD);
     if (rc === 0 && hv.ruleSet.flushAfterUpperUpdate) hv.flushDue = true;
@@ -142,7 +158,9 @@ function request(
       table: frame,
       ptr: formatHex(joinWords(ptrLo, ptrHi)),
     });
+  met(hv, 'mmu_update.not-storable');
   storeEntry(hv, table, word, lo, hi);
+  did(hv, 'store');
   return 0;
 }
 
@@ -191,7 +209,9 @@ function storePlainly(
       ptr: formatHex(joinWords(ptrLo, ptrHi)),
     });
   }
+  met(hv, 'mmu_update.not-storable');
   storeEntry(hv, table, word, lo, hi);
+  did(hv, 'store');
   putPageType(hv, table);
   return 0;
 }
@@ -211,9 +231,13 @@ function machphysUpdate(
   pageOwner: number,
 ): number {
   if (tableOwner !== vcpu.domain) return refuse(hv, 'mmu_update.m2p-table-owner', {});
+  met(hv, 'mmu_update.m2p-table-owner');
   if (pageOwner !== vcpu.domain.id && !mayActOn(vcpu, pageOwner)) return refuseUnprivileged(hv, pageOwner);
+  met(hv, 'foreign.unprivileged');
   if (!ownsPage(hv, frame, pageOwner)) return refuse(hv, 'mmu_update.m2p-owner', { frame, table: frame });
+  met(hv, 'mmu_update.m2p-owner');
   hv.machine.setM2p(mfn(frame), lo, hv.abi.wordBytes === 8 ? hi : 0);
+  did(hv, 'm2p');
   return 0;
 }
 

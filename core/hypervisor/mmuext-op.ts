@@ -14,6 +14,7 @@ import { MMU_UPDATE_PREEMPTED, readDone, writeDone } from './mmu-update.ts';
 import { getPage, ownsPage, putPage } from './references.ts';
 import { met, refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
+import { did } from './trace.ts';
 import { loadKernelRoot, loadUserRoot } from './root.ts';
 import { dropLdtPages } from './segments.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
@@ -76,8 +77,10 @@ export function mmuextOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   if (hv.flushDue) {
     hv.flushDue = false;
     hv.tlb.flushDomain(vcpu.domain);
+    did(hv, 'flush');
   }
   writeDone(vcpu, args, before + hv.done);
+  if (hv.tracer !== null) hv.tracer.did('done', { done: before + hv.done });
   hv.done += before;
   return rc;
 }
@@ -90,7 +93,10 @@ function entryChecks(hv: Hypervisor, vcpu: Vcpu, args: Int32Array, count: number
   if (owner < 0) return owner;
   if (hv.ruleSet.mmuextChecksForeign && (!mayActOn(vcpu, owner) || isUnprivilegedIo(vcpu, owner)))
     return refuseUnprivileged(hv, owner);
-  return isReadable ? owner : refuseList(hv, args, count, 0);
+  met(hv, 'foreign.unprivileged');
+  if (!isReadable) return refuseList(hv, args, count, 0);
+  met(hv, 'mmuext_op.operations');
+  return owner;
 }
 
 const isUnprivilegedIo = (vcpu: Vcpu, owner: number): boolean =>
@@ -104,6 +110,7 @@ function runBatch(hv: Hypervisor, vcpu: Vcpu, args: Int32Array, count: number, o
   for (let i = 0; i < count; i++) {
     hv.requestIndex = i;
     if (!readOperation(hv, vcpu, vaLo, vaHi, op)) return refuseList(hv, args, count, i);
+    if (hv.tracer !== null) tellOperation(hv, i, count, op);
     const rc = operation(hv, vcpu, op);
     if (rc !== 0) return rc;
     hv.done = i + 1;
@@ -127,6 +134,22 @@ function readOperation(hv: Hypervisor, vcpu: Vcpu, vaLo: number, vaHi: number, o
   return true;
 }
 
+/** The operation that has been read. */
+function tellOperation(hv: Hypervisor, i: number, count: number, op: Operation): void {
+  met(hv, 'mmuext_op.operations');
+  hv.tracer?.did('operation', {
+    i,
+    count,
+    command: nameOf(op),
+    arg1: formatHex(joinWords(op.arg1Lo, op.arg1Hi)),
+    arg2: formatHex(joinWords(op.arg2Lo, op.arg2Hi)),
+    ...(NAMES_FRAME.has(op.command) ? { frame: frameOf(op.arg1Lo, op.arg1Hi) } : {}),
+  });
+}
+
+/** Commands whose first argument is a machine frame. */
+const NAMES_FRAME: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, NEW_USER_BASEPTR, 16, 17]);
+
 type Run = (hv: Hypervisor, vcpu: Vcpu, op: Operation) => number;
 
 /** The work of each command; null where Xen has none. `ownOnly`: refuses a foreign domain. */
@@ -137,11 +160,11 @@ const OPERATIONS: readonly ({ readonly ownOnly: boolean; readonly run: Run } | n
   { ownOnly: false, run: pin },
   { ownOnly: false, run: unpin },
   { ownOnly: true, run: (hv, vcpu, op) => loadKernelRoot(hv, vcpu, frameOf(op.arg1Lo, op.arg1Hi)) },
-  { ownOnly: true, run: (hv, vcpu) => done(() => hv.tlb.flushVcpu(vcpu)) },
-  { ownOnly: true, run: (_, vcpu, op) => done(() => vcpu.mmu.flushPage(op.arg1Lo, op.arg1Hi)) },
+  { ownOnly: true, run: (hv, vcpu) => flushed(hv, () => hv.tlb.flushVcpu(vcpu)) },
+  { ownOnly: true, run: (hv, vcpu, op) => flushed(hv, () => vcpu.mmu.flushPage(op.arg1Lo, op.arg1Hi)) },
   { ownOnly: true, run: flushMulti },
   { ownOnly: true, run: flushMulti },
-  { ownOnly: true, run: (hv, vcpu) => done(() => hv.tlb.flushDomain(vcpu.domain)) },
+  { ownOnly: true, run: (hv, vcpu) => flushed(hv, () => hv.tlb.flushDomain(vcpu.domain)) },
   { ownOnly: true, run: invlpgAll },
   { ownOnly: true, run: flushCache },
   { ownOnly: true, run: setLdt },
@@ -163,6 +186,8 @@ function operation(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   if (row.ownOnly && op.owner !== vcpu.domain.id && hv.ruleSet.mmuextChecksForeign)
     return refuse(hv, 'mmuext_op.foreign', { name: nameOf(op), foreign: op.owner });
   met(hv, 'mmuext_op.command');
+  if (op.command === NEW_USER_BASEPTR) met(hv, 'mmuext_op.user-root');
+  if (row.ownOnly) met(hv, 'mmuext_op.foreign');
   return row.run(hv, vcpu, op);
 }
 
@@ -170,13 +195,12 @@ function pin(hv: Hypervisor, _vcpu: Vcpu, op: Operation): number {
   const type = op.command + 1;
   if (type > hv.abi.rootLevel) return 0;
   const frame = frameOf(op.arg1Lo, op.arg1Hi);
-  const rc = getPageAndType(hv, frame, op.owner, type);
+  const rc = getPageAndType(hv, frame, op.owner, type, 'pin.owner');
   if (rc !== 0) {
     if (hv.typeFailure === TypeFailure.owner) return refuse(hv, 'pin.owner', { frame });
     if (hv.typeFailure !== TypeFailure.mismatch) return rc;
     return refuse(hv, 'pin.type', { frame, wanted: `L${type} page table`, wantedType: type });
   }
-  met(hv, 'pin.owner');
   met(hv, 'pin.type');
   if (hv.frames.hasFlag(mfn(frame), FrameFlag.pinned)) {
     const refused = refuse(hv, 'pin.twice', { frame });
@@ -185,6 +209,7 @@ function pin(hv: Hypervisor, _vcpu: Vcpu, op: Operation): number {
   }
   met(hv, 'pin.twice');
   hv.frames.setFlag(mfn(frame), FrameFlag.pinned);
+  did(hv, 'pin');
   return 0;
 }
 
@@ -192,15 +217,17 @@ function unpin(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   const frame = frameOf(op.arg1Lo, op.arg1Hi);
   const owner = hv.ruleSet.mmuextChecksForeign ? op.owner : vcpu.domain.id;
   if (!getPage(hv, frame, owner)) return refuse(hv, 'unpin.owner', { frame });
+  met(hv, 'unpin.owner');
   if (!hv.frames.hasFlag(mfn(frame), FrameFlag.pinned)) {
     putPage(hv, frame);
     return refuse(hv, 'unpin.not-pinned', { frame });
   }
-  met(hv, 'unpin.owner');
   met(hv, 'unpin.not-pinned');
   hv.frames.clearFlag(mfn(frame), FrameFlag.pinned);
+  did(hv, 'unpin');
   putPageAndType(hv, frame);
   putPage(hv, frame);
+  did(hv, 'release');
   return 0;
 }
 
@@ -208,22 +235,28 @@ function flushMulti(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   const vcpus = vcpusOfBitmap(hv, vcpu, op.arg2Lo, op.arg2Hi);
   if (vcpus === null)
     return refuse(hv, 'mmuext_op.flush-bitmap', { addressLo: op.arg2Lo, addressHi: op.arg2Hi });
+  met(hv, 'mmuext_op.flush-bitmap');
   for (const each of vcpus) {
     if (op.command === 8) hv.tlb.flushVcpu(each);
     else each.mmu.flushPage(op.arg1Lo, op.arg1Hi);
   }
+  did(hv, 'flush-tlb');
   return 0;
 }
 
-function invlpgAll(_hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
+function invlpgAll(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   for (const each of vcpu.domain.vcpus) each.mmu.flushPage(op.arg1Lo, op.arg1Hi);
+  did(hv, 'flush-tlb');
   return 0;
 }
 
 /** Caches are not modelled: a permitted flush has nothing to do. */
 function flushCache(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
-  if (vcpu.domain.role === 'hardware') return 0;
   const rule: RuleId = op.command === 12 ? 'mmuext_op.flush-cache' : 'mmuext_op.flush-cache-global';
+  if (vcpu.domain.role === 'hardware') {
+    met(hv, rule);
+    return 0;
+  }
   return refuse(hv, rule, { name: nameOf(op) });
 }
 
@@ -235,10 +268,12 @@ function setLdt(hv: Hypervisor, vcpu: Vcpu, op: Operation): number {
   const alignmentAlways = !hv.ruleSet.mmuextChecksForeign;
   if (entries > LDT_MAX_ENTRIES || (entries !== 0 && !isUsable) || (alignmentAlways && !isAligned))
     return refuse(hv, 'set_ldt.arguments', { addressLo: op.arg1Lo, addressHi: op.arg1Hi, entries });
+  met(hv, 'set_ldt.arguments');
   if (dropLdtPages(hv, vcpu)) hv.tlb.flushVcpu(vcpu);
   vcpu.setControl(Control.ldtBaseLo, op.arg1Lo);
   vcpu.setControl(Control.ldtBaseHi, op.arg1Hi);
   vcpu.setControl(Control.ldtEntries, entries);
+  did(hv, 'ldt');
   return 0;
 }
 
@@ -246,7 +281,9 @@ function clearPage(hv: Hypervisor, _vcpu: Vcpu, op: Operation): number {
   const frame = frameOf(op.arg1Lo, op.arg1Hi);
   if (getPageAndType(hv, frame, op.owner, PageType.writable) !== 0)
     return refuse(hv, 'clear_page.frame', { frame });
+  met(hv, 'clear_page.frame');
   hv.memory.fillFrame(mfn(frame), 0);
+  did(hv, 'clear');
   putPageAndType(hv, frame);
   return 0;
 }
@@ -255,9 +292,12 @@ function copyPage(hv: Hypervisor, _vcpu: Vcpu, op: Operation): number {
   const source = frameOf(op.arg2Lo, op.arg2Hi);
   const frame = frameOf(op.arg1Lo, op.arg1Hi);
   if (!ownsPage(hv, source, op.owner)) return refuse(hv, 'copy_page.source', { frame: source });
+  met(hv, 'copy_page.source');
   if (getPageAndType(hv, frame, op.owner, PageType.writable) !== 0)
     return refuse(hv, 'copy_page.destination', { frame });
+  met(hv, 'copy_page.destination');
   hv.memory.copyFrame(mfn(source), mfn(frame));
+  did(hv, 'copy');
   putPageAndType(hv, frame);
   return 0;
 }
@@ -266,8 +306,9 @@ function superpage(hv: Hypervisor, _vcpu: Vcpu, op: Operation): number {
   return refuse(hv, 'mmuext_op.super', { name: nameOf(op) });
 }
 
-function done(work: () => void): number {
-  work();
+function flushed(hv: Hypervisor, flush: () => void): number {
+  flush();
+  did(hv, 'flush-tlb');
   return 0;
 }
 

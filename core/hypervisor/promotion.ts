@@ -20,7 +20,8 @@ import {
 } from './entries.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { checkL1tf } from './l1tf.ts';
-import { refuse, whileValidating } from './refusal.ts';
+import { met, refuse, whileValidating } from './refusal.ts';
+import { did, left, leftVoid } from './trace.ts';
 import { isWithin, linkL2Tables, writeXenSlots, xenSlots } from './xen-slots.ts';
 
 /** VMASST_TYPE_pae_extended_cr3. */
@@ -28,14 +29,19 @@ const PAE_EXTENDED_CR3 = 3;
 
 /** Validates a frame as what its new type says; 0, or the error of the entry that was refused. */
 export function promote(hv: Hypervisor, frame: number, type: number): number {
-  const table = mfn(frame);
   hv.promotionKeptType = false;
-  if (hv.tracer !== null) hv.tracer.validating(frame, type);
+  if (hv.tracer === null) return validate(hv, mfn(frame), type);
+  const name = type === PageType.segDesc ? 'validate_segdesc_page' : `promote_l${type}_table`;
+  hv.tracer.entered(name, { frame, level: type });
+  return left(hv, validate(hv, mfn(frame), type));
+}
+
+function validate(hv: Hypervisor, table: Mfn, type: number): number {
   if (type === PageType.segDesc) return validateDescriptors(hv, table);
   const row = hv.abi.levels[type - 1];
   if (row === undefined) throw new Error(`promote: ABI ${hv.abi.name} has no tables of level ${type}`);
-  const domain = hv.machine.domain(hv.frames.owner.get(frame) as DomainId);
-  if (domain === undefined) throw new Error(`promote: mfn ${frame.toString(16)} has no owner`);
+  const domain = hv.machine.domain(hv.frames.owner.get(table) as DomainId);
+  if (domain === undefined) throw new Error(`promote: mfn ${table.toString(16)} has no owner`);
   const isPaeRoot = type === hv.abi.rootLevel && hv.abi.topL2Slot !== null;
   if (isPaeRoot) {
     const refused = preparePaeRoot(hv, table, row, domain);
@@ -47,7 +53,10 @@ export function promote(hv: Hypervisor, frame: number, type: number): number {
     const rc = takeEntry(hv, domain, table, row, slot);
     if (rc !== 0) return giveUp(hv, table, row, slot, rc);
   }
-  if (slots !== null) writeXenSlots(hv, table, slots);
+  if (slots !== null) {
+    writeXenSlots(hv, table, slots);
+    did(hv, 'xen-slots');
+  }
   if (!isPaeRoot) return 0;
   const shared = checkTopL2Unshared(hv, table);
   return shared === 0 ? 0 : giveUp(hv, table, row, row.slots, shared);
@@ -56,7 +65,10 @@ export function promote(hv: Hypervisor, frame: number, type: number): number {
 /** Gives up what the entries of a table hold; but for PAE roots its contents stay as they are. */
 export function demote(hv: Hypervisor, frame: number, type: number): void {
   const row = hv.abi.levels[type - 1];
-  if (row !== undefined) dropEntries(hv, mfn(frame), row, row.slots);
+  if (row === undefined) return;
+  if (hv.tracer !== null) hv.tracer.entered(`demote_l${type}_table`, { frame, level: type });
+  dropEntries(hv, mfn(frame), row, row.slots);
+  leftVoid(hv);
 }
 
 /** Takes the references of one entry and stores it as Xen adjusts it. */
@@ -66,6 +78,8 @@ function takeEntry(hv: Hypervisor, domain: Domain, table: Mfn, row: LevelRow, sl
   const lo = memory.readWord(table, word);
   const hi = wide ? memory.readWord(table, word + 1) : 0;
   const { level } = row;
+  if (hv.tracer !== null && (lo & P) !== 0)
+    hv.tracer.did('slot', { level, slot, table, entryLo: lo, entryHi: hi });
   if ((lo & P) === 0) {
     if (level === hv.abi.rootLevel && slot === hv.abi.topL2Slot)
       return refuse(hv, 'l3.no-top-l2', { table, frame: table });
@@ -79,12 +93,14 @@ function takeEntry(hv: Hypervisor, domain: Domain, table: Mfn, row: LevelRow, sl
   const accepted = level === 1 ? acceptedLo(hv, lo, hi) : lo;
   memory.writeWord(table, word, adjustedLo(hv, level, accepted, hi));
   if (wide) memory.writeWord(table, word + 1, adjustedHi(hv, level, lo, hi));
+  did(hv, 'adjust');
   return 0;
 }
 
 /** Undoes a promotion that failed at a slot; `row.slots` stands for a check after the last one. */
 function giveUp(hv: Hypervisor, table: Mfn, row: LevelRow, slot: number, rc: number): number {
   whileValidating(hv, table, row.level, Math.min(slot, row.slots - 1), rc);
+  did(hv, 'failed');
   dropEntries(hv, table, row, slot);
   hv.promotionKeptType = hv.ruleSet.failedPromotionKeepsType && row.level > 1 && slot > 0;
   return rc;
@@ -100,6 +116,8 @@ function dropEntries(hv: Hypervisor, table: Mfn, row: LevelRow, end: number): vo
     const lo = memory.readWord(table, word);
     if ((lo & P) === 0) continue;
     const hi = wide ? memory.readWord(table, word + 1) : 0;
+    if (hv.tracer !== null)
+      hv.tracer.did('drop', { level: row.level, slot, table, entryLo: lo, entryHi: hi });
     if (row.level === 1) putPageFromL1e(hv, lo, hi);
     else putPageFromUpper(hv, row.level, lo, hi, table);
     if (row.removed !== 0) memory.writeWord(table, word, lo & ~row.removed);
@@ -112,6 +130,7 @@ function preparePaeRoot(hv: Hypervisor, table: Mfn, row: LevelRow, domain: Domai
   const hasRun = (domain.vcpus[0]?.kernelRoot ?? null) !== null;
   if (rootFrameLimit !== null && table >= rootFrameLimit && hasRun && !domain.hasAssist(PAE_EXTENDED_CR3))
     return refuse(hv, 'l3.above-4g', { table, frame: table });
+  met(hv, 'l3.above-4g');
   if (hv.abi.clearsRestOfRoot)
     for (let word = row.slots * 2; word < WORDS_PER_PAGE; word++) hv.memory.writeWord(table, word, 0);
   return 0;
@@ -122,6 +141,8 @@ function checkTopL2Unshared(hv: Hypervisor, table: Mfn): number {
   const word = (hv.abi.topL2Slot ?? 0) * 2;
   const frame = entryFrame(hv.memory.readWord(table, word), hv.memory.readWord(table, word + 1));
   if (hv.frames.typeCount.get(frame) !== 1) return refuse(hv, 'l3.shared-top-l2', { table, frame });
+  met(hv, 'l3.shared-top-l2');
   linkL2Tables(hv, table);
+  did(hv, 'link');
   return 0;
 }

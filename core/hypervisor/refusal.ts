@@ -59,12 +59,12 @@ const MAX_CULPRITS = 8;
 
 /** Tells a tracer that a check was met; without one it costs a comparison. */
 export function met(hv: Hypervisor, rule: RuleId): void {
-  if (hv.tracer !== null) hv.tracer.checked(rule, 'met');
+  if (hv.tracer !== null) hv.tracer.checked(rule, 'met', null);
 }
 
 /** Notes the refusal unless an inner one is noted already; returns the rule's negative error number. */
 export function refuse(hv: Hypervisor, rule: RuleId, facts: Facts): number {
-  if (hv.tracer !== null) hv.tracer.checked(rule, 'broken');
+  if (hv.tracer !== null) hv.tracer.checked(rule, 'broken', facts);
   hv.pending ??= {
     rule,
     facts,

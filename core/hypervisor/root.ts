@@ -7,17 +7,25 @@ import type { Hypervisor } from './hypervisor.ts';
 import { fillM2pSlot, zapM2pSlot } from './xen-slots.ts';
 import { met, refuse } from './refusal.ts';
 import { fillSentence, ruleOf } from './rules.ts';
+import { did, left } from './trace.ts';
 import { dropLdtPages } from './segments.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
 
 /** Makes a frame the kernel root; 0, or the error with the old root in place (or, in 3.0.4, the domain crashed). */
 export function loadKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): number {
+  if (hv.tracer === null) return changeKernelRoot(hv, vcpu, frame);
+  hv.tracer.entered('new_guest_cr3', { frame, old: vcpu.kernelRoot ?? undefined });
+  return left(hv, changeKernelRoot(hv, vcpu, frame));
+}
+
+function changeKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): number {
   const old = vcpu.kernelRoot;
   if (old === frame && hv.ruleSet.failedBaseptr === 'keepsOldRoot') {
     hv.tlb.flushVcpu(vcpu);
+    did(hv, 'same');
     return 0;
   }
-  let rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel);
+  let rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel, 'baseptr.owner');
   let dropped = false;
   if (rc !== 0 && old !== null && hv.ruleSet.failedBaseptr === 'crashes') {
     // 3.0.4 lets go of the old root and tries once more; a second failure leaves the vCPU without page tables.
@@ -25,7 +33,8 @@ export function loadKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): numbe
     dropped = true;
     const first = hv.pending;
     hv.pending = null;
-    rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel);
+    did(hv, 'retry');
+    rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel, 'baseptr.owner');
     hv.pending ??= rc === 0 ? null : first;
   }
   if (rc !== 0) {
@@ -36,12 +45,12 @@ export function loadKernelRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): numbe
     }
     return result;
   }
-  met(hv, 'baseptr.owner');
   met(hv, 'baseptr.type');
   dropLdtPages(hv, vcpu);
   fillM2pSlot(hv, mfn(frame));
   vcpu.setControl(Control.kernelRoot, frame);
   hv.tlb.flushVcpu(vcpu);
+  did(hv, 'load');
   if (old !== null && !dropped) putPageAndType(hv, old);
   return 0;
 }
@@ -51,11 +60,13 @@ export function loadUserRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): number 
   const old = vcpu.userRoot;
   if (hv.ruleSet.mmuextChecksForeign && (old ?? 0) === frame) return 0;
   if (frame !== 0) {
-    const rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel);
+    const rc = getPageAndType(hv, frame, vcpu.domain.id, hv.abi.rootLevel, 'user-baseptr.owner');
     if (rc !== 0) return refuseRoot(hv, frame, rc, 'user-baseptr');
+    met(hv, 'user-baseptr.type');
     zapM2pSlot(hv, mfn(frame));
   }
   vcpu.setControl(Control.userRoot, frame === 0 ? NO_ROOT : frame);
+  did(hv, 'user-root');
   if (old !== null) putPageAndType(hv, old);
   return 0;
 }
@@ -72,6 +83,7 @@ function refuseRoot(hv: Hypervisor, frame: number, rc: number, which: 'baseptr' 
 
 function crashForLackOfRoot(hv: Hypervisor, vcpu: Vcpu, frame: number): void {
   const rule = ruleOf('baseptr.fatal');
+  if (hv.tracer !== null) hv.tracer.checked('baseptr.fatal', 'broken', { frame });
   hv.crash(vcpu.domain, {
     message: fillSentence(rule.sentence, { frame: formatFrame(frame as Mfn) }),
     rule: 'baseptr.fatal',

@@ -10,7 +10,9 @@ import { ERRNO } from './errno.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { demote, promote } from './promotion.ts';
 import { getPage, putPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
+import type { RuleId } from './rules.ts';
+import { did, left, leftVoid } from './trace.ts';
 import { isTopL2 } from './xen-slots.ts';
 
 /** Why getPageType failed, in `hv.typeFailure`. */
@@ -37,6 +39,12 @@ const EINVAL = -ERRNO.EINVAL;
  * Takes a type reference; `wanted` is a page type or TOP_L2. 0, or the negative error with `hv.typeFailure` set.
  */
 export function getPageType(hv: Hypervisor, frame: number, wanted: number): number {
+  if (hv.tracer === null) return takeType(hv, frame, wanted);
+  hv.tracer.entered('get_page_type', { frame, wantedType: wanted & TYPE_MASK });
+  return left(hv, takeType(hv, frame, wanted));
+}
+
+function takeType(hv: Hypervisor, frame: number, wanted: number): number {
   const frames = hv.frames;
   const count = frames.typeCount.get(frame);
   const type = wanted & TYPE_MASK;
@@ -45,17 +53,21 @@ export function getPageType(hv: Hypervisor, frame: number, wanted: number): numb
   if (count !== 0) {
     if (!isSame) {
       hv.typeFailure = TypeFailure.mismatch;
+      did(hv, 'mismatch');
       return EINVAL;
     }
     if (count >= hv.ruleSet.maxTypeCount) {
       hv.typeFailure = TypeFailure.overflow;
       return refuse(hv, 'type.count-overflow', { frame });
     }
+    met(hv, 'type.count-overflow');
     frames.typeCount.set(frame, count + 1);
+    did(hv, 'count');
     return 0;
   }
   if (isSame) {
     frames.typeCount.set(frame, 1);
+    did(hv, 'first');
     if (isPageTable(type) && (frames.flags.get(frame) & FrameFlag.validated) === 0)
       return validate(hv, frame, type);
     return 0;
@@ -65,30 +77,53 @@ export function getPageType(hv: Hypervisor, frame: number, wanted: number): numb
 
 /** Drops a type reference; the last one of a page table gives the table up. */
 export function putPageType(hv: Hypervisor, frame: number): void {
+  if (hv.tracer === null) {
+    dropType(hv, frame);
+    return;
+  }
+  hv.tracer.entered('put_page_type', { frame });
+  dropType(hv, frame);
+  leftVoid(hv);
+}
+
+function dropType(hv: Hypervisor, frame: number): void {
   const frames = hv.frames;
   const count = frames.typeCount.get(frame);
   if (count === 0) throw new Error(`put_page_type: mfn ${frame.toString(16)} has no type reference`);
   if (count !== 1) {
     frames.typeCount.set(frame, count - 1);
+    did(hv, 'count');
     return;
   }
   const type = frames.type.get(frame);
   if (isPageTable(type)) {
     frames.clearFlag(mfn(frame), FrameFlag.validated);
+    did(hv, 'invalidate');
     demote(hv, frame, type);
     frames.clearFlag(mfn(frame), FrameFlag.paeXenL2);
     if (hv.ruleSet.flushAfterDemotion) hv.flushDue = true;
   }
   frames.typeCount.set(frame, 0);
   hv.tlb.stampFrame(frame);
+  did(hv, 'last');
 }
 
-/** getPage and getPageType: as getPageType, with no reference kept on failure. */
-export function getPageAndType(hv: Hypervisor, frame: number, owner: number, wanted: number): number {
+/**
+ * getPage and getPageType: as getPageType, with no reference kept on failure. `ownerRule` is what the caller refuses
+ * by when the page is not the owner's.
+ */
+export function getPageAndType(
+  hv: Hypervisor,
+  frame: number,
+  owner: number,
+  wanted: number,
+  ownerRule: RuleId | null = null,
+): number {
   if (!getPage(hv, frame, owner)) {
     hv.typeFailure = TypeFailure.owner;
     return EINVAL;
   }
+  if (ownerRule !== null) met(hv, ownerRule);
   const rc = getPageType(hv, frame, wanted);
   if (rc !== 0) putPage(hv, frame);
   return rc;
@@ -97,6 +132,7 @@ export function getPageAndType(hv: Hypervisor, frame: number, owner: number, wan
 export function putPageAndType(hv: Hypervisor, frame: number): void {
   putPageType(hv, frame);
   putPage(hv, frame);
+  did(hv, 'put_page');
 }
 
 /** Whether the frame is in use as a validated page table of the type. */
@@ -115,11 +151,14 @@ function changeType(hv: Hypervisor, frame: number, wanted: number): number {
   frames.type.set(frame, type);
   frames.typeCount.set(frame, 1);
   if (!isPageTable(type) && type !== PageType.segDesc) {
+    did(hv, 'change');
     frames.setFlag(mfn(frame), FrameFlag.validated);
+    did(hv, 'valid');
     return 0;
   }
   frames.clearFlag(mfn(frame), FrameFlag.validated);
   if (wanted === TOP_L2) frames.setFlag(mfn(frame), FrameFlag.paeXenL2);
+  did(hv, 'change');
   return validate(hv, frame, type);
 }
 
@@ -129,6 +168,7 @@ function validate(hv: Hypervisor, frame: number, type: number): number {
   const rc = promote(hv, frame, type);
   if (rc === 0) {
     frames.flags.set(frame, frames.flags.get(frame) | FrameFlag.validated);
+    did(hv, 'validated');
     return 0;
   }
   frames.typeCount.set(frame, 0);
@@ -136,5 +176,6 @@ function validate(hv: Hypervisor, frame: number, type: number): number {
   if (!hv.promotionKeptType) frames.type.set(frame, PageType.none);
   hv.tlb.stampFrame(frame);
   hv.typeFailure = TypeFailure.promotion;
+  did(hv, 'invalid');
   return rc;
 }

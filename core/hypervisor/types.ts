@@ -41,7 +41,10 @@ export interface GuestImage {
 
 /** How pseudo-physical frames lie in machine memory. */
 export type MemoryLayout =
-  { readonly kind: 'contiguous' } | { readonly kind: 'scattered'; readonly seed: number };
+  | { readonly kind: 'contiguous' }
+  | { readonly kind: 'scattered'; readonly seed: number }
+  /** The frame of each page, by PFN, and at last that of the shared info page. */
+  | { readonly kind: 'given'; readonly frames: Uint32Array };
 
 export interface DomainSpec {
   readonly memoryBytes: number;
@@ -91,13 +94,6 @@ export interface DeliveredTrap {
   /** The address of the interrupted operation, as words. */
   readonly ripLo: number;
   readonly ripHi: number;
-}
-
-/** Told of the checks of a hypercall as they are made. Set `Hypervisor.tracer`. */
-export interface CheckTracer {
-  checked(rule: RuleId, outcome: 'met' | 'broken'): void;
-  /** Validation of a frame as a table (or descriptor page) begins; the checks of its entries follow. */
-  validating(frame: number, type: number): void;
 }
 
 /** Told of what the hypervisor does; every member is optional. Set `Hypervisor.observer`. */

@@ -13,6 +13,7 @@ import { isGuestAddress } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
 import { met, refuse } from './refusal.ts';
+import { did, left } from './trace.ts';
 
 export const UVMF_NONE = 0;
 export const UVMF_TLB_FLUSH = 1;
@@ -35,9 +36,10 @@ export const updateVaMapping = (hv: Hypervisor, vcpu: Vcpu, args: Int32Array): n
 export function updateVaMappingOtherDomain(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const owner = resolveForeign(hv, vcpu, args[ARGUMENTS[hv.abi.wordBytes].domid] as number);
   if (owner < 0) return owner;
-  return mayActOn(vcpu, owner) && (owner !== IO || vcpu.domain.role === 'hardware')
-    ? change(hv, vcpu, args, owner)
-    : refuseUnprivileged(hv, owner);
+  if (!mayActOn(vcpu, owner) || (owner === IO && vcpu.domain.role !== 'hardware'))
+    return refuseUnprivileged(hv, owner);
+  met(hv, 'foreign.unprivileged');
+  return change(hv, vcpu, args, owner);
 }
 
 /** DOMID_IO: privileged here, unlike in mmu_update. */
@@ -46,6 +48,27 @@ const IO = 0x7ff1;
 function change(hv: Hypervisor, vcpu: Vcpu, args: Int32Array, pageOwner: number): number {
   const vaLo = args[0] as number;
   const vaHi = hv.abi.wordBytes === 8 ? (args[1] as number) : 0;
+  if (hv.tracer === null) return changeAt(hv, vcpu, args, vaLo, vaHi, pageOwner);
+  const at = ARGUMENTS[hv.abi.wordBytes];
+  hv.tracer.entered('__do_update_va_mapping', {
+    addressLo: vaLo,
+    addressHi: vaHi,
+    level: 1,
+    entryLo: args[at.valueLo] as number,
+    entryHi: hv.wide ? (args[at.valueHi] as number) : 0,
+    pageOwner,
+  });
+  return left(hv, changeAt(hv, vcpu, args, vaLo, vaHi, pageOwner));
+}
+
+function changeAt(
+  hv: Hypervisor,
+  vcpu: Vcpu,
+  args: Int32Array,
+  vaLo: number,
+  vaHi: number,
+  pageOwner: number,
+): number {
   const at = ARGUMENTS[hv.abi.wordBytes];
   if (!isGuestAddress(hv.abi, vaLo, vaHi))
     return refuse(hv, 'va_mapping.address', { addressLo: vaLo, addressHi: vaHi });
@@ -64,6 +87,7 @@ function change(hv: Hypervisor, vcpu: Vcpu, args: Int32Array, pageOwner: number)
   if (hv.flushDue) {
     hv.flushDue = false;
     hv.tlb.flushDomain(vcpu.domain);
+    did(hv, 'flush-all');
   }
   return rc !== 0 ? rc : flushed;
 }
@@ -92,6 +116,7 @@ function changeEntry(
     });
   met(hv, 'va_mapping.no-l1');
   const table = record.tables[0] as Mfn;
+  if (hv.tracer !== null) hv.tracer.did('walk', { table, slot: record.slots[0] as number });
   const frames = hv.frames;
   const isL1 =
     ownsPage(hv, table, vcpu.domain.id) &&
@@ -134,12 +159,14 @@ function flush(
     const chosen = vcpusOfBitmap(hv, vcpu, target, targetHi);
     if (chosen === null)
       return refuse(hv, 'va_mapping.flush-bitmap', { addressLo: target, addressHi: targetHi });
+    met(hv, 'va_mapping.flush-bitmap');
     vcpus = chosen;
   }
   for (const each of vcpus) {
     if (kind === UVMF_TLB_FLUSH) hv.tlb.flushVcpu(each);
     else each.mmu.flushPage(vaLo, vaHi);
   }
+  did(hv, 'flush');
   return 0;
 }
 

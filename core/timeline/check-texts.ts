@@ -1,16 +1,36 @@
-/** The checks of a traced hypercall as lines: what was checked, in which function of Xen's, and whether it held. */
+/**
+ * What a traced hypercall went through, as lines: the functions of Xen's with their operands, indented as they call each
+ * other, and in each what was checked, in which function, and whether it held.
+ */
 
-import { type CheckTracer } from '../hypervisor/types.ts';
-import { PAGE_TYPE_NAMES } from '../machine/frames.ts';
+import type { Facts } from '../hypervisor/refusal.ts';
 import { ruleOf } from '../hypervisor/rules.ts';
-import { formatFrame, mfn } from '../units.ts';
+import type { Tracer } from '../hypervisor/trace.ts';
+import { operandsOf } from './operands.ts';
 
 /** A tracer that hands each check on as a line of text. */
-export const checkTexts = (add: (line: string) => void): CheckTracer => ({
-  checked: (rule, outcome) => {
-    add(`${outcome} ${rule} (${ruleOf(rule).xenFunction})`);
-  },
-  validating: (frame, type) => {
-    add(`validating mfn ${formatFrame(mfn(frame))} as ${PAGE_TYPE_NAMES[type] ?? 'none'}`);
-  },
-});
+export function checkTexts(add: (line: string) => void): Tracer {
+  let depth = 0;
+  const tell = (text: string) => {
+    add('  '.repeat(depth) + text);
+  };
+  return {
+    entered: (name, facts) => {
+      tell(`${name}(${show(facts)})`);
+      depth++;
+    },
+    left: (result) => {
+      depth = Math.max(depth - 1, 0);
+      if (result !== null && result < 0) tell(`  = ${result}`);
+    },
+    checked: (rule, outcome) => {
+      tell(`${outcome} ${rule} (${ruleOf(rule).xenFunction})`);
+    },
+    did: () => undefined,
+  };
+}
+
+const show = (facts: Facts): string =>
+  operandsOf(facts)
+    .map(({ name, text }) => `${name} ${text}`)
+    .join(', ');
