@@ -11,7 +11,7 @@ import { formatHex, joinWords } from '../units.ts';
 import { isCanonical } from '../walk.ts';
 import { readField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 const REGISTER = 0;
 const UNREGISTER = 1;
@@ -109,6 +109,7 @@ export function setCallbacks(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): numb
 export function callbackOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const command = args[0] as number;
   if (command !== REGISTER && command !== UNREGISTER) return refuse(hv, 'callback_op.command', { command });
+  met(hv, 'callback_op.command');
   const [addressLo, addressHi] = [args[2] as number, args[3] as number];
   const { wordBytes } = hv.abi;
   const unreadable = () => refuse(hv, 'callback_op.argument', { command, addressLo, addressHi });
@@ -123,12 +124,14 @@ export function callbackOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number
     return unreadable();
   const row = callbackOf(hv, type);
   if (row === null) return refuse(hv, 'callback_op.type', { type });
+  met(hv, 'callback_op.type');
   if (command === REGISTER) {
     const [lo, hi] = [vcpu.mmu.lo, vcpu.mmu.hi];
     if (install(hv, vcpu, row, cs, lo, hi)) return 0;
     return refuse(hv, 'callback_op.address', { name: row.name, handler: formatHex(joinWords(lo, hi)) });
   }
   if (!row.optional) return refuse(hv, 'callback_op.mandatory', { name: row.name });
+  met(hv, 'callback_op.mandatory');
   return install(hv, vcpu, row, 0, 0, 0) ? 0 : refuse(hv, 'callback_op.type', { type });
 }
 

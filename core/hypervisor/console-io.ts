@@ -3,7 +3,7 @@
 import type { Vcpu } from '../machine/vcpu.ts';
 import { copyFromGuest, isGuestAddress } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import { decodeText } from './text.ts';
 
 const CONSOLEIO_WRITE = 0;
@@ -17,11 +17,14 @@ export function consoleIo(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number 
   const addressLo = args[4] as number;
   const addressHi = args[5] as number;
   if (vcpu.domain.role !== 'hardware') return refuse(hv, 'console_io.permission', {});
+  met(hv, 'console_io.permission');
   if (command === CONSOLEIO_READ) return 0;
   if (command !== CONSOLEIO_WRITE) return refuse(hv, 'console_io.command', { command });
+  met(hv, 'console_io.command');
   const isReadable = count <= MAX_BYTES && isGuestAddress(hv.abi, addressLo, addressHi);
   const bytes = isReadable ? copyFromGuest(vcpu, addressLo, addressHi, count) : null;
   if (bytes === null) return refuse(hv, 'console_io.buffer', { count, addressLo, addressHi });
+  met(hv, 'console_io.buffer');
   hv.observer?.consoleWritten?.(vcpu.domain, decodeText(bytes));
   return 0;
 }

@@ -8,7 +8,7 @@
 
 import { type Mfn, PAGE_SIZE, formatHex, joinWords } from '../units.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 export const DESCRIPTOR_BYTES = 8;
 export const DESCRIPTORS_PER_PAGE = PAGE_SIZE / DESCRIPTOR_BYTES;
@@ -63,6 +63,7 @@ export function validateDescriptors(hv: Hypervisor, frame: Mfn): number {
     hv.memory.writeWord(frame, slot * 2, accepted.lo);
     hv.memory.writeWord(frame, slot * 2 + 1, accepted.hi);
   }
+  met(hv, 'descriptor.bad');
   return 0;
 }
 

@@ -11,7 +11,7 @@ import { drainConsole } from './console-ring.ts';
 import { type EventChannels, PortState, raiseEvent, unmaskPort } from './event-channels.ts';
 import { carryInto, readField, writeField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 /** The ports that the toolstack binds before a domU starts. */
 export const STORE_PORT = 1;
@@ -103,7 +103,9 @@ export function eventChannelOpCompat(hv: Hypervisor, vcpu: Vcpu, args: Int32Arra
 function runCommand(args: Arguments, command: number): number {
   const found = EVTCHNOPS[command];
   if (found === undefined) return refuse(args.hv, 'event_channel_op.command', { command });
+  met(args.hv, 'event_channel_op.command');
   if (found.run === null) return refuse(args.hv, 'event_channel_op.not-modelled', { command: found.name });
+  met(args.hv, 'event_channel_op.not-modelled');
   const words: number[] = [];
   for (let i = 0; i < found.words; i++) {
     const word = args.word(i);
@@ -128,12 +130,15 @@ function bindInterdomain(args: Arguments, [domids = 0, remotePort = 0]: readonly
   const remote = domid === DOMID.SELF ? domain : hv.machine.domain(domid as DomainId);
   const facts = { foreign: domid, foreignHex: domid.toString(16), port: remotePort };
   if (remote === undefined) return refuse(hv, 'event_channel_op.domain', facts);
+  met(hv, 'event_channel_op.domain');
   const local = args.ports.free();
   if (local === null) return refuse(hv, 'event_channel_op.no-port', {});
+  met(hv, 'event_channel_op.no-port');
   const ports = hv.events.of(remote);
   const other = ports.has(remotePort) ? ports.get(remotePort) : null;
   if (other?.state !== PortState.unbound || other.peer !== domain.id)
     return refuse(hv, 'event_channel_op.not-offered', { ...facts, state: nameOf(other?.state ?? 0) });
+  met(hv, 'event_channel_op.not-offered');
   if (!args.put(2, local)) return args.fault();
   ports.set(remotePort, {
     ...other,
@@ -151,14 +156,18 @@ function bindVirq(args: Arguments, [virq = 0, vcpu = 0]: readonly number[]): num
   const { hv, domain, ports } = args;
   if (virq >= NR_VIRQS || (vcpu !== 0 && !VCPU_VIRQS.has(virq)))
     return refuse(hv, 'event_channel_op.virq', { virq, vcpu });
+  met(hv, 'event_channel_op.virq');
   if (domain.vcpu(vcpu) === undefined) return refuse(hv, 'event_channel_op.vcpu', { vcpu });
+  met(hv, 'event_channel_op.vcpu');
   const bound = ports.findVirq(virq, vcpu);
   if (bound !== null) return refuse(hv, 'event_channel_op.virq-bound', { virq, vcpu, port: bound });
+  met(hv, 'event_channel_op.virq-bound');
   return bind(args, domain, 2, { state: PortState.virq, peer: virq, peerPort: 0, vcpu });
 }
 
 function bindIpi(args: Arguments, [vcpu = 0]: readonly number[]): number {
   if (args.domain.vcpu(vcpu) === undefined) return refuse(args.hv, 'event_channel_op.vcpu', { vcpu });
+  met(args.hv, 'event_channel_op.vcpu');
   return bind(args, args.domain, 1, { state: PortState.ipi, peer: 0, peerPort: 0, vcpu });
 }
 
@@ -172,6 +181,7 @@ function bind(
   const ports = args.hv.events.of(domain);
   const port = ports.free();
   if (port === null) return refuse(args.hv, 'event_channel_op.no-port', {});
+  met(args.hv, 'event_channel_op.no-port');
   if (!args.put(resultWord, port)) return args.fault();
   ports.set(port, binding);
   return 0;
@@ -250,6 +260,7 @@ function status(args: Arguments, [domids = 0, port = 0]: readonly number[]): num
 function bindVcpu(args: Arguments, [port = 0, vcpu = 0]: readonly number[]): number {
   const { domain, ports } = args;
   if (domain.vcpu(vcpu) === undefined) return refuse(args.hv, 'event_channel_op.vcpu', { vcpu });
+  met(args.hv, 'event_channel_op.vcpu');
   if (!ports.has(port)) return refusePort(args, port);
   const found = ports.get(port);
   const isFixed =
@@ -280,6 +291,7 @@ function domainNamed({ hv, domain }: Arguments, domid: number): Domain | number 
   const facts = { foreign: domid, foreignHex: domid.toString(16) };
   const named = hv.machine.domain(domid as DomainId);
   if (named === undefined) return refuse(hv, 'event_channel_op.domain', facts);
+  met(hv, 'event_channel_op.domain');
   return named === domain || domain.role === 'hardware'
     ? named
     : refuse(hv, 'event_channel_op.privilege', facts);

@@ -11,7 +11,8 @@ import { pinEntry, unpinEntry } from './grant-map.ts';
 import { Pin } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { getPage, putPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
+import { did, left } from './trace.ts';
 import { getPageType, putPageType } from './type-system.ts';
 
 /** GNTCOPY_*: the page is named by a grant. */
@@ -41,7 +42,9 @@ export function copyGrant(element: Element, { copy }: Layouts): number {
   const source = readSide(element, copy.source, 'source', (flags & SOURCE_GREF) !== 0);
   const dest = readSide(element, copy.dest, 'destination', (flags & DEST_GREF) !== 0);
   if (!element.isGood) return -1;
-  const status = copyBetween(element.hv, element.vcpu.domain, source, dest, length);
+  const { hv } = element;
+  if (hv.tracer !== null) hv.tracer.entered('gnttab_copy_one', { length });
+  const status = left(hv, copyBetween(hv, element.vcpu.domain, source, dest, length));
   element.put(copy.status, status);
   return status;
 }
@@ -68,6 +71,7 @@ function copyBetween(hv: Hypervisor, caller: Domain, source: Side, dest: Side, l
   const refuseBounds = () =>
     refuse(hv, 'copy.bounds', { length, sourceOffset: source.offset, destOffset: dest.offset });
   if (copyBoundsFirst && !isWithin) return refuseBounds();
+  if (copyBoundsFirst) met(hv, 'copy.bounds');
   const from = domainOf(hv, caller, source);
   if (typeof from === 'number') return from;
   const to = domainOf(hv, caller, dest);
@@ -81,7 +85,9 @@ function copyBetween(hv: Hypervisor, caller: Domain, source: Side, dest: Side, l
     return claimedDest;
   }
   const status = isWithin ? 0 : refuseBounds();
+  if (status === 0 && !copyBoundsFirst) met(hv, 'copy.bounds');
   if (status === 0) move(hv, claimedSource.frame, source.offset, claimedDest.frame, dest.offset, length);
+  if (status === 0) did(hv, 'copy');
   claimedDest.release();
   claimedSource.release();
   return status;
@@ -91,6 +97,7 @@ function copyBetween(hv: Hypervisor, caller: Domain, source: Side, dest: Side, l
 function domainOf(hv: Hypervisor, caller: Domain, side: Side): Domain | number {
   const facts = { side: side.name, foreign: side.domid, foreignHex: side.domid.toString(16) };
   if (side.domid !== DOMID.SELF && !side.byGrant) return refuse(hv, 'copy.by-frame', facts);
+  met(hv, 'copy.by-frame');
   if (side.domid === DOMID.SELF) return caller;
   return hv.machine.domain(side.domid as DomainId) ?? refuse(hv, 'copy.domain', facts);
 }
@@ -111,17 +118,20 @@ function claim(hv: Hypervisor, caller: Domain, owner: Domain, side: Side): Claim
     unpin();
     return refuse(hv, 'copy.frame', { side: side.name, frame });
   }
+  if (hv.tracer !== null) hv.tracer.checked('copy.frame', 'met', { side: side.name, frame });
   if (!readonly && getPageType(hv, frame, PageType.writable) !== 0) {
     putPage(hv, frame);
     unpin();
     return refuse(hv, 'copy.dest-type', { frame });
   }
+  if (!readonly) met(hv, 'copy.dest-type');
   return {
     frame,
     release: () => {
       if (!readonly) putPageType(hv, frame);
       putPage(hv, frame);
       unpin();
+      did(hv, 'release');
     },
   };
 }

@@ -12,7 +12,8 @@ import { type Address, createGrantMapping, replaceGrantMapping } from './grant-p
 import { type GrantTable, Gntmap, Gtf, Pin } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { getPage, ownsPage, putPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
+import { did, left, leftVoid } from './trace.ts';
 import { getPageType, putPageAndType } from './type-system.ts';
 
 const isZero = ({ lo, hi }: Address): boolean => lo === 0 && hi === 0;
@@ -36,20 +37,25 @@ export function mapGrantRef(hv: Hypervisor, vcpu: Vcpu, request: MapRequest): Ma
   const { oldOrder } = hv.ruleSet.grantTable;
   if ((flags & (Gntmap.device | Gntmap.host)) === 0)
     return refuse(hv, 'grant.map-flags', { flags: formatHex(flags) });
+  met(hv, 'grant.map-flags');
   const granter = hv.machine.domain(domid as DomainId);
   if (oldOrder && ref >= hv.ruleSet.grantTable.maxFrames * 512) return refuseReference(hv, ref, domid, 0);
   if (granter === undefined)
     return refuse(hv, 'grant.domain', { foreignHex: domid.toString(16), foreign: domid });
+  met(hv, 'grant.domain');
   const table = hv.grants.of(granter);
   const own = hv.grants.of(vcpu.domain);
   const handle = own.takeHandle();
   if (handle === null) return refuse(hv, 'grant.no-handle', { handles: own.handleLimit });
+  met(hv, 'grant.no-handle');
   const frame = pinAndMap(hv, vcpu, table, request);
   if (typeof frame === 'object') {
     own.setHandle(handle, granter.id, ref, flags);
+    if (hv.tracer !== null) hv.tracer.did('track', { handle });
     return { handle, frame: frame.frame };
   }
   own.putHandle(handle);
+  did(hv, 'release');
   return frame;
 }
 
@@ -88,14 +94,30 @@ export function pinEntry(
   increment: number,
   readonly: boolean,
 ): number {
+  if (hv.tracer === null) return pinChecked(hv, table, mapper, ref, increment, readonly);
+  hv.tracer.entered('acquire_grant', { ref, granter: table.domain.id, mapper });
+  return left(hv, pinChecked(hv, table, mapper, ref, increment, readonly));
+}
+
+function pinChecked(
+  hv: Hypervisor,
+  table: GrantTable,
+  mapper: number,
+  ref: number,
+  increment: number,
+  readonly: boolean,
+): number {
   const granter = table.domain.id;
   if (ref >= table.entries) return refuseReference(hv, ref, granter, table.entries);
+  met(hv, 'grant.reference');
   const pin = table.pin(ref);
   const facts = { ref, granter };
   if (pin !== 0 && table.mapper(ref) !== mapper)
     return refuse(hv, 'grant.pinned-by-other', { ...facts, other: table.mapper(ref) });
+  met(hv, 'grant.pinned-by-other');
   const limits = hv.ruleSet.grantTable.limitOfAnyCounter ? Pin.limits : increment << 7;
   if ((pin & limits) !== 0) return refuse(hv, 'grant.pin-overflow', { ...facts, pin: formatHex(pin >>> 0) });
+  met(hv, 'grant.pin-overflow');
   const isFirst = pin === 0;
   if (isFirst || (!readonly && (pin & Pin.writers) === 0)) {
     const status = markEntry(hv, table, mapper, ref, isFirst, readonly);
@@ -106,10 +128,12 @@ export function pinEntry(
         clearMarks(table, ref, true, !readonly);
         return refuse(hv, 'grant.frame', { ...facts, frame });
       }
+      if (hv.tracer !== null) hv.tracer.checked('grant.frame', 'met', { frame });
       table.activate(ref, mapper, mfn(frame));
     }
   }
   table.setPin(ref, pin + increment);
+  did(hv, 'pin');
   return 0;
 }
 
@@ -125,9 +149,13 @@ function markEntry(
   const flags = table.flags(ref);
   const facts = { ref, granter: table.domain.id, flags: formatHex(flags), grantee: table.grantee(ref) };
   if (isFirst && (flags & Gtf.typeMask) !== Gtf.permitAccess) return refuse(hv, 'grant.entry-type', facts);
+  if (isFirst) met(hv, 'grant.entry-type');
   if (isFirst && table.grantee(ref) !== mapper) return refuse(hv, 'grant.entry-domain', facts);
+  if (isFirst) met(hv, 'grant.entry-domain');
   if (!readonly && (flags & Gtf.readonly) !== 0) return refuse(hv, 'grant.entry-readonly', facts);
+  if (!readonly) met(hv, 'grant.entry-readonly');
   table.setFlags(ref, flags | Gtf.reading | (readonly ? 0 : Gtf.writing));
+  did(hv, 'mark');
   return 0;
 }
 
@@ -157,7 +185,12 @@ function takeReferences(hv: Hypervisor, granter: Domain, frame: Mfn, flags: numb
 
 function takeReference(hv: Hypervisor, granter: Domain, frame: Mfn, writable: boolean): number {
   if (!getPage(hv, frame, granter.id)) return refuse(hv, 'grant.frame-gone', { frame, granter: granter.id });
-  if (!writable || getPageType(hv, frame, PageType.writable) === 0) return 0;
+  if (hv.tracer !== null) hv.tracer.checked('grant.frame-gone', 'met', { frame });
+  if (!writable) return 0;
+  if (getPageType(hv, frame, PageType.writable) === 0) {
+    met(hv, 'grant.writable-type');
+    return 0;
+  }
   putPage(hv, frame);
   return refuse(hv, 'grant.writable-type', { frame, granter: granter.id });
 }
@@ -168,7 +201,10 @@ function dropReferences(hv: Hypervisor, frame: Mfn, flags: number): void {
 
 function dropReference(hv: Hypervisor, frame: Mfn, flags: number): void {
   if ((flags & Gntmap.readonly) === 0) putPageAndType(hv, frame);
-  else putPage(hv, frame);
+  else {
+    putPage(hv, frame);
+    did(hv, 'put_page');
+  }
 }
 
 const halvesOf = (flags: number): number =>
@@ -211,6 +247,7 @@ export function unmapGrantRef(
   const own = hv.grants.of(vcpu.domain);
   const flags = own.flagsOf(handle);
   if (flags === 0) return { status: refuse(hv, 'grant.handle', { handle }), unmapped: null };
+  met(hv, 'grant.handle');
   const granter = hv.machine.domain(own.granterOf(handle) as DomainId);
   if (granter === undefined) throw new Error(`unmap_grant_ref: d${own.granterOf(handle)} is gone`);
   const ref = own.refOf(handle);
@@ -220,6 +257,7 @@ export function unmapGrantRef(
   const isChecked = unmapsDevice || (!hv.ruleSet.grantTable.unmapsInBatches && !isZero(device));
   if (isChecked && !isFrameAddress(hv, device, frame))
     return { status: refuseDeviceAddress(hv, device, frame), unmapped: null };
+  if (isChecked) met(hv, 'grant.device-address');
   if (unmapsDevice && !hv.ruleSet.grantTable.unmapsInBatches) done |= Gntmap.device;
   let status = 0;
   if (!isZero(host) && (flags & Gntmap.host) !== 0) {
@@ -230,6 +268,7 @@ export function unmapGrantRef(
   const left = flags & ~done;
   if ((left & (Gntmap.device | Gntmap.host)) === 0) own.putHandle(handle);
   else own.setFlagsOf(handle, left);
+  did(hv, 'track');
   if (done === 0) return { status, unmapped: null };
   return { status, unmapped: { granter, ref, frame, done: done | (flags & Gntmap.readonly) } };
 }
@@ -237,11 +276,14 @@ export function unmapGrantRef(
 /** Drops the references and pins of what was unmapped. */
 export function completeUnmap(hv: Hypervisor, { granter, ref, frame, done }: Unmapped): void {
   const readonly = (done & Gntmap.readonly) !== 0;
+  if (hv.tracer !== null) hv.tracer.entered('unmap_common_complete', { frame, ref });
   dropReferences(hv, frame, done);
   const increment =
     ((done & Gntmap.device) !== 0 ? (readonly ? Pin.deviceRead : Pin.deviceWrite) : 0) +
     ((done & Gntmap.host) !== 0 ? (readonly ? Pin.hostRead : Pin.hostWrite) : 0);
   unpinEntry(hv.grants.of(granter), ref, increment, readonly);
+  did(hv, 'unpin');
+  leftVoid(hv);
 }
 
 const isFrameAddress = (hv: Hypervisor, { lo, hi }: Address, frame: Mfn): boolean =>

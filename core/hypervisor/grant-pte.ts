@@ -13,7 +13,8 @@ import { GNTMAP_AVAIL_SHIFT, Gntmap } from './grant-table.ts';
 import { isGuestAddress } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
+import { did, left } from './trace.ts';
 import { isTableInUse } from './type-system.ts';
 
 /** Software bits of an entry that the guest may choose: three, from bit 9 on. */
@@ -46,6 +47,12 @@ export function createGrantMapping(
   frame: Mfn,
   flags: number,
 ): number {
+  if (hv.tracer !== null)
+    hv.tracer.entered('create_grant_pv_mapping', { addressLo: at.lo, addressHi: at.hi, frame });
+  return left(hv, makeMapping(hv, vcpu, at, frame, flags));
+}
+
+function makeMapping(hv: Hypervisor, vcpu: Vcpu, at: Address, frame: Mfn, flags: number): number {
   const place = findEntry(hv, vcpu, at, flags);
   if (typeof place === 'number') return place;
   const lo = grantFlagsLo(hv, flags);
@@ -55,6 +62,7 @@ export function createGrantMapping(
   const newLo = entryLo(frame, lo);
   const newHi = entryHi(frame, hi);
   writeEntry(hv, place, adjustedLo(hv, 1, newLo, newHi), adjustedHi(hv, 1, newLo, newHi));
+  did(hv, 'write');
   putPageFromL1e(hv, oldLo, oldHi);
   return 0;
 }
@@ -71,15 +79,30 @@ export function replaceGrantMapping(
   flags: number,
   replacement: Address | null,
 ): number {
+  if (hv.tracer !== null)
+    hv.tracer.entered('replace_grant_pv_mapping', { addressLo: at.lo, addressHi: at.hi, frame });
+  return left(hv, takeMapping(hv, vcpu, at, frame, flags, replacement));
+}
+
+function takeMapping(
+  hv: Hypervisor,
+  vcpu: Vcpu,
+  at: Address,
+  frame: Mfn,
+  flags: number,
+  replacement: Address | null,
+): number {
   let newLo = 0;
   let newHi = 0;
   if (replacement !== null) {
     if ((flags & Gntmap.containsPte) !== 0) return refuse(hv, 'grant.replace-pte', {});
+    met(hv, 'grant.replace-pte');
     const stolen = findEntry(hv, vcpu, replacement, 0);
     if (typeof stolen === 'number') return stolen;
     newLo = hv.memory.readWord(stolen.table, stolen.word);
     newHi = hv.wide ? hv.memory.readWord(stolen.table, stolen.word + 1) : 0;
     writeEntry(hv, stolen, 0, 0);
+    did(hv, 'steal');
   }
   const place = findEntry(hv, vcpu, at, flags);
   const status = typeof place === 'number' ? place : checkMapping(hv, place, at, frame, flags);
@@ -88,6 +111,7 @@ export function replaceGrantMapping(
     return status;
   }
   writeEntry(hv, place, newLo, newHi);
+  did(hv, 'write');
   return 0;
 }
 
@@ -96,7 +120,10 @@ function checkMapping(hv: Hypervisor, place: EntryPlace, at: Address, frame: Mfn
   const lo = hv.memory.readWord(place.table, place.word);
   const hi = hv.wide ? hv.memory.readWord(place.table, place.word + 1) : 0;
   const differing = (lo ^ grantFlagsLo(hv, flags)) & (P | RW);
-  if (entryFrame(lo, hi) === frame && differing === 0) return 0;
+  if (entryFrame(lo, hi) === frame && differing === 0) {
+    met(hv, 'grant.pte-mismatch');
+    return 0;
+  }
   return refuse(hv, 'grant.pte-mismatch', {
     level: 1,
     entryLo: lo,
@@ -116,9 +143,12 @@ function findEntry(hv: Hypervisor, vcpu: Vcpu, at: Address, flags: number): Entr
 function entryNamed(hv: Hypervisor, vcpu: Vcpu, at: Address): EntryPlace | number {
   const facts = { addressLo: at.lo, addressHi: at.hi };
   if ((at.lo & (hv.abi.entryBytes - 1)) !== 0) return refuse(hv, 'grant.pte-aligned', facts);
+  met(hv, 'grant.pte-aligned');
   const frame = (at.hi >>> 0) * HIGH_FRAME_WEIGHT + (at.lo >>> 12);
   if (!ownsPage(hv, frame, vcpu.domain.id)) return refuse(hv, 'grant.pte-owner', { ...facts, frame });
+  met(hv, 'grant.pte-owner');
   if (!isTableInUse(hv, frame, PageType.l1)) return refuse(hv, 'grant.pte-type', { ...facts, frame });
+  met(hv, 'grant.pte-type');
   return { table: mfn(frame), word: (at.lo & 0xfff) >>> 2 };
 }
 
@@ -129,12 +159,15 @@ function entryMapping(hv: Hypervisor, vcpu: Vcpu, at: Address): EntryPlace | num
   if (root === null) throw new Error(`grant mapping: ${vcpu.name} runs without a root`);
   const isShort = hv.abi.wordBytes === 8 || at.hi === 0;
   if (!isShort || !isGuestAddress(hv.abi, at.lo, at.hi)) return refuse(hv, 'grant.address', facts);
+  met(hv, 'grant.address');
   walk(hv.memory, hv.abi, root, at.lo, at.hi, record);
   if (record.level !== 1 || record.end === 'noMemory')
     return refuse(hv, 'grant.no-l1', { ...facts, level: record.level });
+  met(hv, 'grant.no-l1');
   const table = record.tables[0] as Mfn;
   if (!ownsPage(hv, table, vcpu.domain.id) || !isTableInUse(hv, table, PageType.l1))
     return refuse(hv, 'grant.pte-type', { ...facts, frame: table });
+  met(hv, 'grant.pte-type');
   return { table, word: entryWord(hv.abi, record.slots[0] as number) };
 }
 

@@ -9,7 +9,7 @@ import type { Element, Layouts } from './grant-element.ts';
 import { ENTRIES_PER_FRAME, type GrantTable } from './grant-table.ts';
 import { isGuestAddress } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 const VERSION = 1;
 const KNOWN_VERSIONS = [1, 2];
@@ -23,12 +23,14 @@ export function setupTable(element: Element, { setup }: Layouts): number {
   const { oldOrder, maxFrames } = hv.ruleSet.grantTable;
   if (!oldOrder && !isGuestAddress(hv.abi, list.lo, list.hi))
     return refuse(hv, 'grant_table_op.argument', { addressLo: list.lo, addressHi: list.hi });
+  met(hv, 'grant_table_op.argument');
   const tooMany = () => refuse(hv, 'grant.setup-frames', { frames, maxFrames });
   let status = oldOrder && frames > maxFrames ? tooMany() : 0;
   const domain = status === 0 ? tableOwner(hv, vcpu.domain, domid) : null;
   if (typeof domain === 'number') status = domain;
   else if (domain !== null) {
     const table = hv.grants.of(domain);
+    if (frames <= maxFrames) met(hv, 'grant.setup-frames');
     status = frames > maxFrames ? tooMany() : grow(hv, table, frames);
     if (status === 0 && !listFrames(element, table, frames, list)) status = refuseList(hv, list);
   }
@@ -37,7 +39,9 @@ export function setupTable(element: Element, { setup }: Layouts): number {
 }
 
 function grow(hv: Hypervisor, table: GrantTable, frames: number): number {
-  return table.grow(frames) ? 0 : refuse(hv, 'grant.table-memory', { frames });
+  if (!table.grow(frames)) return refuse(hv, 'grant.table-memory', { frames });
+  met(hv, 'grant.table-memory');
+  return 0;
 }
 
 /** Writes the machine frames of the table's pages to the guest's list. */
@@ -58,6 +62,7 @@ function listFrames(
       vcpu.mmu.store(at, hi + carry, wordBytes, frame | 0, Math.floor(frame / 0x1_0000_0000));
     if (!isWritten) return hv.ruleSet.grantTable.oldOrder;
   }
+  met(hv, 'grant.frame-list');
   return true;
 }
 
@@ -72,7 +77,10 @@ function tableOwner(hv: Hypervisor, caller: Domain, domid: number): Domain | num
   if (hv.ruleSet.grantTable.oldOrder && !isPrivileged) return refuse(hv, 'grant.privilege', facts);
   const domain = hv.machine.domain(domid as DomainId);
   if (domain === undefined) return refuse(hv, 'grant.domain', facts);
-  return domain === caller || isPrivileged ? domain : refuse(hv, 'grant.privilege', facts);
+  met(hv, 'grant.domain');
+  if (domain !== caller && !isPrivileged) return refuse(hv, 'grant.privilege', facts);
+  met(hv, 'grant.privilege');
+  return domain;
 }
 
 export function querySize(element: Element, { querySize: layout }: Layouts): number {
@@ -98,6 +106,7 @@ export function setVersion(element: Element, { setVersion: layout }: Layouts): n
   let rc = 0;
   if (!KNOWN_VERSIONS.includes(wanted)) rc = refuse(hv, 'grant.version', { wanted });
   else if (wanted > VERSION) rc = refuse(hv, 'grant.version-2', {});
+  if (rc === 0) met(hv, 'grant.version');
   element.put(layout.version, VERSION);
   return rc;
 }
@@ -109,8 +118,10 @@ export function getVersion(element: Element, { getVersion: layout }: Layouts): n
   const facts = { foreign: domid, foreignHex: domid.toString(16) };
   const domain = domid === DOMID.SELF ? vcpu.domain : hv.machine.domain(domid as DomainId);
   if (domain === undefined) return refuse(hv, 'grant.version-domain', facts);
+  met(hv, 'grant.version-domain');
   if (domain !== vcpu.domain && vcpu.domain.role !== 'hardware')
     return refuse(hv, 'grant.version-privilege', facts);
+  met(hv, 'grant.version-privilege');
   element.put(layout.version, VERSION);
   return 0;
 }
@@ -130,6 +141,7 @@ function swapEntries(hv: Hypervisor, table: GrantTable, refs: readonly [number, 
     if (ref >= table.entries) return refuse(hv, 'grant.reference', { ref, granter, entries: table.entries });
   if (refs[0] === refs[1]) return 0;
   for (const ref of refs) if (table.pin(ref) !== 0) return refuse(hv, 'grant.swap-pinned', { ref });
+  met(hv, 'grant.swap-pinned');
   for (const ref of refs)
     if (!table.grow(Math.floor(ref / ENTRIES_PER_FRAME) + 1))
       return refuse(hv, 'grant.table-memory', { frames: table.frames });

@@ -8,7 +8,8 @@ import { type DomainId, type Mfn, formatHex, mfn } from '../units.ts';
 import type { Element, Layouts } from './grant-element.ts';
 import { Gtf } from './grant-table.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { type Facts, refuse } from './refusal.ts';
+import { type Facts, met, refuse } from './refusal.ts';
+import { did, left } from './trace.ts';
 import { assignStolen, freeStolen, stealPage, whyNotStolen } from './steal-page.ts';
 
 const HIGH_WORD_WEIGHT = 0x1_0000_0000;
@@ -22,14 +23,17 @@ export function transferPage(element: Element, { transfer }: Layouts): number {
   if (!element.isGood) return -1;
   const sender = vcpu.domain;
   const facts = { frame, foreign: receiver, foreignHex: receiver.toString(16), ref };
+  if (hv.tracer !== null) hv.tracer.entered('gnttab_transfer', { frame, receiver, ref });
   let status: number;
   if (!stealPage(hv, sender, frame)) status = refusePage(hv, sender, frame, facts);
   else {
+    met(hv, 'transfer.page');
     sender.totPages -= 1;
     hv.tlb.flushDomain(sender);
     status = handOver(hv, mfn(frame), sender.id, receiver, ref);
     if (status !== 0) freeStolen(hv, mfn(frame));
   }
+  left(hv, status);
   element.put(transfer.status, status);
   return status;
 }
@@ -42,12 +46,14 @@ function handOver(hv: Hypervisor, frame: Mfn, sender: number, domid: number, ref
   const receiver = hv.machine.domain(domid as DomainId);
   const facts = { frame, foreign: domid, foreignHex: domid.toString(16), ref };
   if (receiver === undefined) return refuse(hv, 'transfer.domain', facts);
+  met(hv, 'transfer.domain');
   if (receiver.totPages >= receiver.maxPages)
     return refuse(hv, 'transfer.headroom', {
       ...facts,
       pages: receiver.totPages,
       maxPages: receiver.maxPages,
     });
+  met(hv, 'transfer.headroom');
   const table = hv.grants.of(receiver);
   const isEntry = ref < table.entries;
   const flags = isEntry ? table.flags(ref) : 0;
@@ -57,10 +63,13 @@ function handOver(hv: Hypervisor, frame: Mfn, sender: number, domid: number, ref
       flags: formatHex(flags),
       grantee: isEntry ? table.grantee(ref) : 'nobody',
     });
+  met(hv, 'transfer.entry');
   assignStolen(hv, frame, receiver);
   receiver.totPages += 1;
   hv.machine.setM2p(frame, table.entryFrame(ref), 0);
+  did(hv, 'assign');
   table.setEntryFrame(ref, frame);
   table.setFlags(ref, flags | Gtf.transferCommitted | Gtf.transferCompleted);
+  did(hv, 'complete');
   return 0;
 }

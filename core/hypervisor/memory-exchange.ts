@@ -9,7 +9,8 @@ import type { Vcpu } from '../machine/vcpu.ts';
 import { DOMID, type DomainId, type Mfn, joinWords, mfn } from '../units.ts';
 import { isGuestAddress, readField, writeField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
+import { did, left } from './trace.ts';
 import { assignStolen, freeStolen, stealPage, takeForNobody, whyNotStolen } from './steal-page.ts';
 
 const HIGH_WORD_WEIGHT = 0x1_0000_0000;
@@ -38,6 +39,11 @@ interface Exchange {
 }
 
 export function exchange(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: number): number {
+  if (hv.tracer !== null) hv.tracer.entered('memory_exchange', { addressLo: lo, addressHi: hi });
+  return left(hv, exchangeAll(hv, vcpu, lo, hi));
+}
+
+function exchangeAll(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: number): number {
   const { bytes } = hv.abi.memoryReservation;
   const { wordBytes } = hv.abi;
   const doneField: Field = { offset: 2 * bytes, bytes: wordBytes };
@@ -46,6 +52,7 @@ export function exchange(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: number): nu
   const before = readWord(vcpu, lo, hi, doneField);
   const unreadable = () => refuse(hv, 'exchange.argument', { addressLo: lo, addressHi: hi });
   if (input === null || output === null || before === null) return unreadable();
+  met(hv, 'exchange.argument');
   hv.done = Number(before);
   const finish = (exchanged: bigint, rc: number): number => {
     hv.done = Number(exchanged);
@@ -85,7 +92,9 @@ function checkSizes(hv: Hypervisor, vcpu: Vcpu, input: Extents, output: Extents,
 function checkOrders(hv: Hypervisor, vcpu: Vcpu, input: Extents, output: Extents): number {
   const order = Math.max(input.order, output.order);
   const limit = hv.ruleSet.maxOrder[vcpu.domain.role];
-  return order > limit ? refuse(hv, 'exchange.order', { order, limit }) : 0;
+  if (order > limit) return refuse(hv, 'exchange.order', { order, limit });
+  met(hv, 'exchange.order');
+  return 0;
 }
 
 function checkCounts(hv: Hypervisor, input: Extents, output: Extents, before: bigint): number {
@@ -98,7 +107,10 @@ function checkCounts(hv: Hypervisor, input: Extents, output: Extents, before: bi
     fits(input) &&
     fits(output) &&
     pages(input) === pages(output);
-  if (isSound) return 0;
+  if (isSound) {
+    met(hv, 'exchange.sizes');
+    return 0;
+  }
   return refuse(hv, 'exchange.sizes', {
     exchanged: String(before),
     inputs: `${input.count} of order ${input.order}`,
@@ -112,17 +124,21 @@ function checkLists(hv: Hypervisor, vcpu: Vcpu, input: Extents, output: Extents)
   for (const { listLo, listHi } of isModern ? [input, output] : [])
     if (!isGuestAddress(hv.abi, listLo, listHi))
       return refuse(hv, 'exchange.list', { addressLo: listLo, addressHi: listHi, extent: 0 });
+  if (isModern) met(hv, 'exchange.list');
   const node = (output.memFlags >>> NODE_SHIFT) & 0xff;
   if (isModern && node > MAX_NODES) return refuse(hv, 'exchange.node', { node: node - 1 });
+  if (isModern) met(hv, 'exchange.node');
   const bits = output.memFlags & ADDRESS_BITS;
   if (!isModern && bits !== 0 && bits < hv.ruleSet.leastAddressBits)
     return refuse(hv, 'exchange.address-bits', { bits, leastBits: hv.ruleSet.leastAddressBits });
+  if (!isModern) met(hv, 'exchange.address-bits');
   const { domid } = input;
   const facts = { foreign: domid, foreignHex: domid.toString(16) };
   if (domid === DOMID.SELF) return vcpu.domain;
   if (!isModern) return refuse(hv, 'exchange.privilege', facts);
   const domain = hv.machine.domain(domid as DomainId);
   if (domain === undefined) return refuse(hv, 'exchange.domain', facts);
+  met(hv, 'exchange.domain');
   if (domain === vcpu.domain || vcpu.domain.role === 'hardware') return domain;
   return refuse(hv, 'exchange.privilege', facts);
 }
@@ -137,6 +153,7 @@ function exchangeChunk(hv: Hypervisor, vcpu: Vcpu, plan: Exchange, chunk: number
     return rc;
   }
   for (const frame of stolen) freeStolen(hv, frame);
+  did(hv, 'free');
   return handOut(hv, vcpu, plan, chunk, taken);
 }
 
@@ -152,6 +169,7 @@ function stealInputs(hv: Hypervisor, vcpu: Vcpu, plan: Exchange, chunk: number, 
       if (!stealPage(hv, into, frame))
         return refuse(hv, 'exchange.frame', { frame, extent, why: whyNotStolen(hv, into, frame) });
       stolen.push(mfn(frame));
+      if (hv.tracer !== null) hv.tracer.checked('exchange.frame', 'met', { frame, extent });
     }
   }
   return 0;
@@ -166,6 +184,7 @@ function takeOutputs(hv: Hypervisor, { output, outChunk }: Exchange, taken: Mfn[
       return refuse(hv, 'exchange.no-memory', { order: output.order, free: hv.heap.freeFrames });
     taken.push(base);
   }
+  met(hv, 'exchange.no-memory');
   return 0;
 }
 
@@ -176,6 +195,7 @@ function handOut(hv: Hypervisor, vcpu: Vcpu, plan: Exchange, chunk: number, take
   taken.forEach((base, j) => {
     forEachPage(output.order, base, (frame) => assignStolen(hv, frame, into));
     const extent = chunk * taken.length + j;
+    if (hv.tracer !== null) hv.tracer.did('assign', { frame: base, extent });
     const page = readListed(hv, vcpu, output, extent);
     if (page === null) {
       rc = refuseList(hv, output, extent);
@@ -185,6 +205,7 @@ function handOut(hv: Hypervisor, vcpu: Vcpu, plan: Exchange, chunk: number, take
       const number = page + (frame - base);
       hv.machine.setM2p(frame, number | 0, Math.floor(number / HIGH_WORD_WEIGHT));
     });
+    did(hv, 'm2p');
     if (!writeListed(hv, vcpu, output, extent, base)) rc = refuseList(hv, output, extent);
   });
   return rc;
@@ -229,6 +250,7 @@ const listField = (hv: Hypervisor, extent: number): Field => ({
 /** A frame number of a list; null when it cannot be read. */
 function readListed(hv: Hypervisor, vcpu: Vcpu, { listLo, listHi }: Extents, extent: number): number | null {
   if (!readField(vcpu, listLo, listHi, listField(hv, extent))) return null;
+  if (hv.tracer !== null) hv.tracer.checked('exchange.list', 'met', { extent });
   return (vcpu.mmu.hi >>> 0) * HIGH_WORD_WEIGHT + (vcpu.mmu.lo >>> 0);
 }
 

@@ -13,8 +13,9 @@ import type { Hypervisor } from './hypervisor.ts';
 import { exchange } from './memory-exchange.ts';
 import { machineMemoryMap, machphysMfnList, maximumGpfn, memoryMap, physmap } from './memory-queries.ts';
 import { allocatePages, getPage, putPage } from './references.ts';
-import { type Facts, refuse } from './refusal.ts';
+import { type Facts, met, refuse } from './refusal.ts';
 import type { RuleId } from './rules.ts';
+import { did, left } from './trace.ts';
 import { putPageAndType } from './type-system.ts';
 
 export const XENMEM_NAMES: readonly string[] = [
@@ -71,6 +72,7 @@ export function memoryOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const lo = args[2] as number;
   const hi = args[3] as number;
   if (command > hv.ruleSet.lastMemoryOp) return refuse(hv, 'memory_op.command', { command });
+  met(hv, 'memory_op.command');
   switch (command) {
     case INCREASE:
     case DECREASE:
@@ -135,18 +137,24 @@ function reservation(
   if (!read(layout.memFlags)) return unreadable();
   const memFlags = mmu.lo;
   if (!read(layout.domid)) return unreadable();
+  met(hv, 'memory_op.argument');
   const domain = reservationDomain(hv, vcpu, mmu.lo);
   if (domain === null) return hv.ruleSet.memoryOpReturnsErrors ? lastError(hv) : 0;
   const limit = hv.ruleSet.maxOrder[vcpu.domain.role];
   const facts = { addressLo: listLo, addressHi: listHi, extent: 0 };
   const isLimited = command !== DECREASE || !hv.ruleSet.memoryOpReturnsErrors;
   if (order > limit && isLimited) return argumentZero(hv, 'memory_op.order', { order, limit });
+  met(hv, 'memory_op.order');
   const mayBeNull = command === INCREASE && listLo === 0 && listHi === 0;
   if (!mayBeNull && !isGuestAddress(hv.abi, listLo, listHi)) return argumentZero(hv, 'memory_op.list', facts);
-  const done = runExtents(hv, vcpu, { command, listLo, listHi, count, order, memFlags, domain });
+  met(hv, 'memory_op.list');
+  if (hv.tracer !== null) hv.tracer.entered(EXTENT_FUNCTIONS[command] ?? '', { extents: count, order });
+  const reservation = { command, listLo, listHi, count, order, memFlags, domain };
+  const done = left(hv, runExtents(hv, vcpu, reservation));
   if (hv.flushDue) {
     hv.flushDue = false;
     hv.tlb.flushDomain(domain);
+    did(hv, 'flush');
   }
   hv.done = done;
   return done;
@@ -170,10 +178,20 @@ function reservationDomain(hv: Hypervisor, vcpu: Vcpu, domid: number): Domain | 
     refuse(hv, 'memory_op.domain', { ...foreign, why: 'does not exist' });
     return null;
   }
-  if (vcpu.domain.role === 'hardware') return domain;
-  refuse(hv, 'memory_op.privilege', foreign);
-  return null;
+  met(hv, 'memory_op.domain');
+  if (vcpu.domain.role !== 'hardware') {
+    refuse(hv, 'memory_op.privilege', foreign);
+    return null;
+  }
+  met(hv, 'memory_op.privilege');
+  return domain;
 }
+
+const EXTENT_FUNCTIONS: Readonly<Record<number, string>> = {
+  [INCREASE]: 'increase_reservation',
+  [DECREASE]: 'decrease_reservation',
+  [POPULATE]: 'populate_physmap',
+};
 
 /** Works through the extents; the number of those that are done. */
 function runExtents(hv: Hypervisor, vcpu: Vcpu, r: Reservation): number {
@@ -207,6 +225,7 @@ function populateExtent(hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: numb
     const carry = (pfnLo >>> 0) + j > 0xffff_ffff ? 1 : 0;
     hv.machine.setM2p(mfn(base + j), (pfnLo + j) | 0, (pfnHi + carry) | 0);
   }
+  did(hv, 'm2p');
   return writeListed(hv, vcpu, r, extent, base) || refuseList(hv, r, extent);
 }
 
@@ -221,6 +240,7 @@ function allocateExtent(hv: Hypervisor, r: Reservation, extent: number): Mfn | n
   const base = allocatePages(hv, r.domain, r.order);
   if (base === null)
     refuse(hv, 'memory_op.no-memory', { ...facts, why: `the machine has ${hv.heap.freeFrames} free frames` });
+  else if (hv.tracer !== null) hv.tracer.checked('memory_op.no-memory', 'met', { extent, frame: base });
   return base;
 }
 
@@ -233,24 +253,37 @@ function decreaseExtent(hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: numb
 
 /** Gives one frame back: the reference of the allocation goes, the frame itself when nothing else holds it. */
 function removePage(hv: Hypervisor, domain: Domain, frame: number, extent: number): boolean {
+  if (hv.tracer === null) return giveBack(hv, domain, frame, extent);
+  hv.tracer.entered('guest_remove_page', { frame });
+  const isGone = giveBack(hv, domain, frame, extent);
+  hv.tracer.left(null);
+  return isGone;
+}
+
+function giveBack(hv: Hypervisor, domain: Domain, frame: number, extent: number): boolean {
   const { frames } = hv;
   if (!hv.machine.isRam(mfn(frame))) {
     refuse(hv, 'memory_op.invalid-frame', { frame, extent });
     return false;
   }
+  met(hv, 'memory_op.invalid-frame');
   if (!getPage(hv, frame, domain.id)) {
     refuse(hv, 'memory_op.not-owned', { frame, extent });
     return false;
   }
+  met(hv, 'memory_op.not-owned');
   if (hv.ruleSet.decreaseUnpins && frames.hasFlag(mfn(frame), FrameFlag.pinned)) {
     frames.clearFlag(mfn(frame), FrameFlag.pinned);
+    did(hv, 'unpin');
     putPageAndType(hv, frame);
   }
   if (frames.hasFlag(mfn(frame), FrameFlag.allocated)) {
     frames.clearFlag(mfn(frame), FrameFlag.allocated);
     putPage(hv, frame);
+    did(hv, 'release');
   }
   putPage(hv, frame);
+  did(hv, 'put');
   return true;
 }
 
@@ -260,17 +293,27 @@ const listField = (hv: Hypervisor, extent: number) => ({
 });
 
 const readListed = (hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: number): boolean =>
-  readField(vcpu, r.listLo, r.listHi, listField(hv, extent));
+  tellList(hv, extent, readField(vcpu, r.listLo, r.listHi, listField(hv, extent)));
 
 const writeListed = (hv: Hypervisor, vcpu: Vcpu, r: Reservation, extent: number, frame: Mfn): boolean =>
-  writeField(
-    vcpu,
-    r.listLo,
-    r.listHi,
-    listField(hv, extent),
-    frame | 0,
-    Math.floor(frame / HIGH_WORD_WEIGHT),
+  tellList(
+    hv,
+    extent,
+    writeField(
+      vcpu,
+      r.listLo,
+      r.listHi,
+      listField(hv, extent),
+      frame | 0,
+      Math.floor(frame / HIGH_WORD_WEIGHT),
+    ),
   );
+
+/** An element of the list was accessed, or not: then the caller refuses. */
+function tellList(hv: Hypervisor, extent: number, isDone: boolean): boolean {
+  if (isDone && hv.tracer !== null) hv.tracer.checked('memory_op.list', 'met', { extent });
+  return isDone;
+}
 
 function refuseList(hv: Hypervisor, r: Reservation, extent: number): false {
   refuse(hv, 'memory_op.list', { addressLo: r.listLo, addressHi: r.listHi, extent });

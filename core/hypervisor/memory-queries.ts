@@ -8,7 +8,7 @@ import type { Vcpu } from '../machine/vcpu.ts';
 import { DOMID, type DomainId, PAGE_SIZE } from '../units.ts';
 import { readField, writeField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 /** Types of E820 entries. */
 const RAM = 1;
@@ -32,12 +32,14 @@ const mapLayout = (hv: Hypervisor): { readonly entries: Field; readonly buffer: 
 /** XENMEM_memory_map (9): what the toolstack has set, for a domU one range of RAM; the hardware domain has none. */
 export function memoryMap(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: number): number {
   if (vcpu.domain.role === 'hardware') return refuse(hv, 'memory_op.no-map', {});
+  met(hv, 'memory_op.no-map');
   return copyMap(hv, vcpu, lo, hi, [{ from: 0, bytes: vcpu.domain.maxPages * PAGE_SIZE, type: RAM }]);
 }
 
 /** XENMEM_machine_memory_map (10): the machine's own, for the privileged domain. */
 export function machineMemoryMap(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: number): number {
   if (vcpu.domain.role !== 'hardware') return refuse(hv, 'memory_op.machine-map', {});
+  met(hv, 'memory_op.machine-map');
   return copyMap(hv, vcpu, lo, hi, [
     { from: 0, bytes: FIRST_MIB, type: RESERVED },
     { from: FIRST_MIB, bytes: hv.machine.maxPage * PAGE_SIZE - FIRST_MIB, type: RAM },
@@ -81,6 +83,7 @@ export function machphysMfnList(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: numb
     const field = { offset: i * wordBytes, bytes: wordBytes };
     if (!writeField(vcpu, list.lo, list.hi, field, hv.machine.m2pBase + i * frames, 0))
       return refuse(hv, 'memory_op.list', { addressLo: list.lo, addressHi: list.hi, extent: i });
+    met(hv, 'memory_op.list');
   }
   return writeField(vcpu, lo, hi, { offset: 2 * wordBytes, bytes: 4 }, count, 0) ? 0 : unreadable();
 }
@@ -107,17 +110,21 @@ export function physmap(hv: Hypervisor, vcpu: Vcpu, command: number, lo: number,
   if (row === undefined) throw new Error(`memory_op: ${command} is no physmap operation`);
   if (!readField(vcpu, lo, hi, { offset: 0, bytes: 2 }))
     return refuse(hv, 'memory_op.argument', { addressLo: lo, addressHi: hi });
+  met(hv, 'memory_op.argument');
   const domid = vcpu.mmu.lo;
   if (row.space !== null && hv.ruleSet.exchangeRules === 'modern') {
     if (!readField(vcpu, lo, hi, row.space))
       return refuse(hv, 'memory_op.argument', { addressLo: lo, addressHi: hi });
+    met(hv, 'memory_op.argument');
     if (vcpu.mmu.lo >>> 0 === row.bad)
       return refuse(hv, command === 7 ? 'memory_op.space' : 'memory_op.batch-space', { space: row.bad });
   }
   const domain = domid === DOMID.SELF ? vcpu.domain : hv.machine.domain(domid as DomainId);
   const foreign = { foreign: domid, foreignHex: domid.toString(16) };
   if (domain === undefined) return refuse(hv, 'memory_op.domain', { ...foreign, why: 'does not exist' });
+  met(hv, 'memory_op.domain');
   if (domain !== vcpu.domain && vcpu.domain.role !== 'hardware')
     return refuse(hv, 'memory_op.privilege', foreign);
+  met(hv, 'memory_op.privilege');
   return refuse(hv, 'memory_op.not-translated', { command });
 }

@@ -8,7 +8,7 @@ import type { Vcpu } from '../machine/vcpu.ts';
 import { carryInto, readField, writeField } from './guest-access.ts';
 import { CONTEXT_SWITCHED } from './context.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 const MULTICALL = 13;
 const WORDS = 8;
@@ -24,6 +24,8 @@ export function multicall(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number 
   for (let i = 0; i < count; i++) {
     const call = readCall(hv, vcpu, vaLo, vaHi);
     if (call === null) return refuseList(hv, args, count, i);
+    if (hv.tracer !== null) hv.tracer.checked('multicall.list', 'met', { i, count });
+    if (call.nr !== MULTICALL) met(hv, 'multicall.nested');
     const rc =
       call.nr === MULTICALL ? refuse(hv, 'multicall.nested', {}) : hv.dispatch(vcpu, call.nr, call.args);
     if (rc === CONTEXT_SWITCHED || !vcpu.domain.isRunning) return rc;

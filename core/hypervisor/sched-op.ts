@@ -6,7 +6,7 @@ import { drainConsole } from './console-ring.ts';
 import { POLLS_ANY, isPending } from './event-channels.ts';
 import { readField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import { eventDue, upcallPending, setUpcallMask } from './shared-info.ts';
 
 const SCHEDOP_YIELD = 0;
@@ -23,8 +23,10 @@ export function schedOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   if (command === SCHEDOP_BLOCK) return block(hv, vcpu);
   if (command === SCHEDOP_POLL) return poll(hv, vcpu, addressLo, addressHi);
   if (command !== SCHEDOP_SHUTDOWN) return refuse(hv, 'sched_op.command', { command });
+  met(hv, 'sched_op.command');
   if (!readField(vcpu, addressLo, addressHi, { offset: 0, bytes: 4 }))
     return refuse(hv, 'sched_op.argument', { command, addressLo, addressHi });
+  met(hv, 'sched_op.argument');
   return shutdown(hv, vcpu, vcpu.mmu.lo);
 }
 
@@ -59,11 +61,13 @@ function poll(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: number): number {
   if (!readField(vcpu, lo, hi, { offset: 2 * wordBytes, bytes: 8 })) return unreadable();
   const hasTimeout = (vcpu.mmu.lo | vcpu.mmu.hi) !== 0;
   if (count > MAX_POLLED) return refuse(hv, 'sched_op.poll-count', { count });
+  met(hv, 'sched_op.poll-count');
   let port = 0;
   for (let i = 0; i < count; i++) {
     if (!readField(vcpu, list.lo, list.hi, { offset: i * 4, bytes: 4 })) return unreadable();
     port = vcpu.mmu.lo >>> 0;
     if (!hv.events.of(vcpu.domain).has(port)) return refuse(hv, 'sched_op.poll-port', { port });
+    met(hv, 'sched_op.poll-port');
     if (isPending(hv, vcpu.domain, port)) return 0;
   }
   if (eventDue(hv, vcpu)) return 0;

@@ -6,7 +6,7 @@ import { type Mfn, mfn } from '../units.ts';
 import { DESCRIPTORS_PER_PAGE, GUEST_GDT_ENTRIES } from './descriptors.ts';
 import { readField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
 
 const HIGH_WORD_WEIGHT = 0x1_0000_0000;
@@ -16,11 +16,13 @@ export function setGdt(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const addressHi = args[1] as number;
   const entries = (args[2] as number) >>> 0;
   if (entries > GUEST_GDT_ENTRIES) return refuse(hv, 'set_gdt.entries', { entries });
+  met(hv, 'set_gdt.entries');
   const frames: number[] = [];
   for (let i = 0; i < Math.ceil(entries / DESCRIPTORS_PER_PAGE); i++) {
     const { wordBytes } = hv.abi;
     if (!readField(vcpu, addressLo, addressHi, { offset: i * wordBytes, bytes: wordBytes }))
       return refuse(hv, 'set_gdt.list', { addressLo, addressHi });
+    met(hv, 'set_gdt.list');
     frames.push((vcpu.mmu.hi >>> 0) * HIGH_WORD_WEIGHT + (vcpu.mmu.lo >>> 0));
   }
   return installGdt(hv, vcpu, frames);
@@ -35,6 +37,7 @@ export function installGdt(hv: Hypervisor, vcpu: Vcpu, frames: readonly number[]
       for (const each of taken) putPageAndType(hv, each);
       return hv.typeFailure === TypeFailure.promotion ? rc : refuse(hv, 'set_gdt.frame', { frame });
     }
+    met(hv, 'set_gdt.frame');
     taken.push(mfn(frame));
   }
   for (const old of hv.extras.gdtFrames(vcpu)) putPageAndType(hv, old);

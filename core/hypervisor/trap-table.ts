@@ -5,7 +5,7 @@ import { formatHex, joinWords } from '../units.ts';
 import { isCanonical } from '../walk.ts';
 import { carryInto, isNull, readField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 const VECTORS = 256;
 /** vector, flags and code segment share the first word of an entry. */
@@ -32,6 +32,7 @@ export function setTrapTable(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): numb
       const handler = formatHex(joinWords(addressLo, addressHi));
       return refuse(hv, 'set_trap_table.address', { vector, handler });
     }
+    met(hv, 'set_trap_table.address');
     const cs = (head >>> 16) | selectors.kernelRpl;
     vcpu.setTrap(vector, { flags: (head >>> 8) & 0xff, cs, addressLo, addressHi });
     vaHi = carryInto(vaLo, vaHi, trapInfo.bytes);

@@ -6,7 +6,7 @@ import { formatHex, joinWords, mfn } from '../units.ts';
 import { DESCRIPTOR_BYTES, acceptedDescriptor } from './descriptors.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import { TypeFailure, getPageType, putPageType } from './type-system.ts';
 
 /** Where address and descriptor lie among the arguments: 32-bit guests pass each as two words. */
@@ -23,15 +23,19 @@ export function updateDescriptor(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): 
   const address = formatHex(joinWords(addressLo, addressHi));
   const frame = (addressHi >>> 0) * HIGH_FRAME_WEIGHT + (addressLo >>> 12);
   if ((addressLo & (DESCRIPTOR_BYTES - 1)) !== 0) return refuse(hv, 'update_descriptor.address', { address });
+  met(hv, 'update_descriptor.address');
   if (!ownsPage(hv, frame, vcpu.domain.id)) return refuse(hv, 'update_descriptor.owner', { frame, address });
+  met(hv, 'update_descriptor.owner');
   const accepted = acceptedDescriptor(hv, lo, hi);
   const slot = (addressLo & 0xfff) / DESCRIPTOR_BYTES;
   if (accepted === null)
     return refuse(hv, 'descriptor.bad', { frame, slot, descriptor: formatHex(joinWords(lo, hi)) });
+  met(hv, 'descriptor.bad');
   const stored = hv.frames.type.get(frame);
   const rc = getPageType(hv, frame, stored === PageType.segDesc ? stored : PageType.writable);
   if (rc !== 0)
     return hv.typeFailure === TypeFailure.mismatch ? refuse(hv, 'update_descriptor.frame', { frame }) : rc;
+  met(hv, 'update_descriptor.frame');
   hv.memory.writeWord(mfn(frame), slot * 2, accepted.lo);
   hv.memory.writeWord(mfn(frame), slot * 2 + 1, accepted.hi);
   putPageType(hv, frame);

@@ -8,7 +8,7 @@ import type { Vcpu } from '../machine/vcpu.ts';
 import { isCanonical } from '../walk.ts';
 import { carryInto, isGuestAddress, readField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import { loadKernelRoot, loadUserRoot } from './root.ts';
 import { installGdt } from './set-gdt.ts';
 import { setUpcallMask } from './shared-info.ts';
@@ -87,14 +87,17 @@ export function vcpuOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const id = (args[2] as number) >>> 0;
   const { domain } = vcpu;
   if (id >= domain.maxVcpus) return refuse(hv, 'vcpu_op.vcpu', { vcpu: id, vcpus: domain.maxVcpus });
+  met(hv, 'vcpu_op.vcpu');
   const found = domain.vcpu(id);
   const isInitialised = found !== undefined && found.control(Control.kernelRoot) !== NO_ROOT;
   switch (command) {
     case VCPUOP_INITIALISE:
       if (isInitialised) return refuse(hv, 'vcpu_op.initialised', { vcpu: id });
+      met(hv, 'vcpu_op.initialised');
       return initialise(hv, vcpu, id, args[4] as number, args[5] as number);
     case VCPUOP_UP:
       if (!isInitialised) return refuse(hv, 'vcpu_op.not-initialised', { vcpu: id });
+      met(hv, 'vcpu_op.not-initialised');
       if (found.control(Control.runState) === RunState.down)
         found.setControl(Control.runState, RunState.running);
       return 0;
@@ -130,9 +133,11 @@ function initialise(hv: Hypervisor, caller: Vcpu, id: number, lo: number, hi: nu
   const gdtEntries = context.word(layout.gdtEntries).lo >>> 0;
   const gdt = readFrames(context, hv, layout.gdtFrames, Math.ceil(gdtEntries / 512));
   if (!context.isGood) return refuse(hv, 'vcpu_op.argument', { addressLo: lo, addressHi: hi });
+  met(hv, 'vcpu_op.argument');
   const rip = registers.find(([register]) => register === R.rip)?.[1] ?? ZERO;
   if (!isCanonical(hv.abi, rip.hi) || !isGuestAddress(hv.abi, rip.lo, rip.hi))
     return refuse(hv, 'vcpu_op.address', { addressLo: rip.lo, addressHi: rip.hi });
+  met(hv, 'vcpu_op.address');
   const vcpu = caller.domain.vcpu(id) ?? caller.domain.addVcpu(hv.machine.store, hv.memory, id);
   const gdtRc = gdt.length === 0 ? 0 : installGdt(hv, vcpu, gdt);
   if (gdtRc !== 0) return gdtRc;

@@ -4,7 +4,7 @@ import { Control } from '../machine/registers.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import { isCanonical } from '../walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 export function stackSwitch(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   vcpu.setControl(Control.kernelSs, (args[0] as number) | hv.abi.selectors.kernelRpl);
@@ -25,6 +25,7 @@ const SEGBASE_GS_USER_SEL = 3;
 
 export function setSegmentBase(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   if (hv.abi.wordBytes !== 8) return refuse(hv, 'set_segment_base.abi', {});
+  met(hv, 'set_segment_base.abi');
   const which = args[0] as number;
   const [lo, hi] = [args[2] as number, args[3] as number];
   if (which === SEGBASE_GS_USER_SEL) {
@@ -33,7 +34,9 @@ export function setSegmentBase(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): nu
   }
   const word = SEGMENT_BASES[which];
   if (word === undefined) return refuse(hv, 'set_segment_base.which', { which });
+  met(hv, 'set_segment_base.which');
   if (!isCanonical(hv.abi, hi)) return refuse(hv, 'set_segment_base.base', { addressLo: lo, addressHi: hi });
+  met(hv, 'set_segment_base.base');
   vcpu.setControl(word, lo);
   vcpu.setControl(word + 1, hi);
   return 0;

@@ -2,7 +2,7 @@
 
 import type { Vcpu } from '../machine/vcpu.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 
 const VMASST_CMD_ENABLE = 0;
 const VMASST_CMD_DISABLE = 1;
@@ -14,8 +14,10 @@ export function vmAssist(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
   const type = (args[2] as number) >>> 0;
   const exists = hv.ruleSet.assists.has(type) && (type < FIRST_64_BIT_ASSIST || hv.abi.kernelInRing3);
   if (!exists) return refuse(hv, 'vm_assist.type', { type });
+  met(hv, 'vm_assist.type');
   if (command !== VMASST_CMD_ENABLE && command !== VMASST_CMD_DISABLE)
     return refuse(hv, 'vm_assist.command', { command });
+  met(hv, 'vm_assist.command');
   vcpu.domain.setAssist(type, command === VMASST_CMD_ENABLE);
   return 0;
 }

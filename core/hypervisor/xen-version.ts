@@ -4,7 +4,7 @@ import type { Vcpu } from '../machine/vcpu.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { copyToGuest, isNull, readField, writeField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { refuse } from './refusal.ts';
+import { met, refuse } from './refusal.ts';
 import { encodeText } from './text.ts';
 
 const XENVER_VERSION = 0;
@@ -24,7 +24,7 @@ export function xenVersion(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number
   const addressLo = args[2] as number;
   const addressHi = args[3] as number;
   const written = (success: boolean): number =>
-    success ? 0 : refuse(hv, 'xen_version.argument', { command, addressLo, addressHi });
+    success ? accepted(hv) : refuse(hv, 'xen_version.argument', { command, addressLo, addressHi });
   switch (command) {
     case XENVER_VERSION:
       return hv.ruleSet.version;
@@ -52,6 +52,11 @@ export function xenVersion(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number
     default:
       return refuse(hv, 'xen_version.command', { command });
   }
+}
+
+function accepted(hv: Hypervisor): number {
+  met(hv, 'xen_version.argument');
+  return 0;
 }
 
 function copyText(vcpu: Vcpu, lo: number, hi: number, text: string, bytes: number): boolean {
