@@ -44,8 +44,9 @@ export class FileFinder {
     if (isAbsolute(name)) return this.read(name);
     const shipped = includer === null ? null : this.nameInShipped(includer);
     if (shipped !== null) {
-      const beside = this.findShipped(joinPath(folderOf(shipped), name));
-      if (beside !== null) return beside;
+      // The headers that ship belong together, also where include paths have others of the same names.
+      const own = this.findShipped(joinPath(folderOf(shipped), name)) ?? this.findShipped(name);
+      if (own !== null) return own;
     }
     const folders = includer === null ? [] : [folderOf(includer)];
     for (const folder of [...folders, ...this.host.includePaths]) {

@@ -38,6 +38,11 @@ const headersBeside = (script: string): Record<string, string> => {
 /** Warnings that a script is about: it is written as old C on purpose. */
 const OLD_STYLE = /implicit-(int|type)/;
 
+/** The public headers that the prelude does without. */
+const BEHIND_PRELUDE = ['callback', 'elfnote', 'nmi', 'physdev', 'io/xs_wire']
+  .map((name) => `#include <xen/${name}.h>\n`)
+  .join('');
+
 const SIZES_AND_OFFSETS: readonly (readonly [string, number, number])[] = [
   // expression, x86_64, x86_32
   ['sizeof(struct mmu_update)', 16, 16],
@@ -130,6 +135,38 @@ const SIZES_AND_OFFSETS: readonly (readonly [string, number, number])[] = [
   ['offsetof(struct vcpu_guest_context, vm_assist)', 5136, 2796],
   ['sizeof(struct vcpu_guest_context)', 5168, 2800],
   ['sizeof(struct multicall_entry)', 64, 32],
+  ['sizeof(union grant_entry_v2)', 16, 16],
+  ['offsetof(union grant_entry_v2, full_page.frame)', 8, 8],
+  ['offsetof(union grant_entry_v2, sub_page.frame)', 8, 8],
+  ['offsetof(union grant_entry_v2, transitive.gref)', 8, 8],
+  ['sizeof(struct gnttab_get_status_frames)', 16, 12],
+  ['offsetof(struct gnttab_get_status_frames, frame_list)', 8, 8],
+  ['sizeof(struct gnttab_cache_flush)', 16, 16],
+  ['offsetof(struct gnttab_cache_flush, op)', 12, 12],
+  ['sizeof(struct xen_add_to_physmap)', 24, 16],
+  ['offsetof(struct xen_add_to_physmap, gpfn)', 16, 12],
+  ['sizeof(struct xen_remove_from_physmap)', 16, 8],
+  ['sizeof(struct xen_pod_target)', 40, 36],
+  ['offsetof(struct xen_pod_target, domid)', 32, 32],
+  ['sizeof(struct xen_foreign_memory_map)', 24, 12],
+  ['sizeof(struct vcpu_runstate_info)', 48, 44],
+  ['offsetof(struct vcpu_runstate_info, time)', 16, 12],
+  ['sizeof(struct vcpu_register_runstate_memory_area)', 8, 8],
+  ['sizeof(struct vcpu_set_singleshot_timer)', 16, 12],
+  ['sizeof(struct vcpu_register_vcpu_info)', 16, 16],
+  ['sizeof(struct xen_compile_info)', 144, 144],
+  ['sizeof(struct evtchn_op)', 28, 28],
+  ['offsetof(struct evtchn_op, u)', 4, 4],
+  ['sizeof(struct evtchn_bind_pirq)', 12, 12],
+  ['sizeof(struct sched_poll)', 24, 16],
+  ['offsetof(struct sched_poll, timeout)', 16, 8],
+  ['sizeof(struct sched_remote_shutdown)', 8, 8],
+  ['sizeof(struct callback_register)', 16, 12],
+  ['offsetof(struct callback_register, address)', 8, 4],
+  ['sizeof(struct xennmi_callback)', 16, 8],
+  ['sizeof(struct physdev_set_iobitmap)', 16, 8],
+  ['sizeof(struct xenstore_domain_interface)', 2080, 2080],
+  ['EVTCHN_2L_NR_CHANNELS', 4096, 1024],
   ['sizeof(struct xencons_interface)', 3088, 3088],
   ['offsetof(struct xencons_interface, out_prod)', 3084, 3084],
 ];
@@ -182,6 +219,14 @@ describe.each(ABIS)('shipped headers for %s', (abi) => {
     expect(compileText(`#include <${name}>\n`, { abi }).problems.map(problemLine)).toEqual([]);
   });
 
+  it('all of them have no problems, in both orders', () => {
+    for (const names of [headers, headers.toReversed()]) {
+      const text = names.map((name) => `#include <${name}>\n`).join('');
+      expect(compileText(text, { abi }).problems.map(problemLine)).toEqual([]);
+      expect(compileText(text, { abi, prelude: true }).problems.map(problemLine)).toEqual([]);
+    }
+  });
+
   it('as a prelude they have no problems', () => {
     const { unit, problems } = compileText(
       'int kernel_main(start_info_t *info) { return (int)info->flags; }\n',
@@ -202,7 +247,7 @@ describe.each(ABIS)('shipped headers for %s', (abi) => {
 
   it.each(SIZES_AND_OFFSETS)('%s', (expression, on64, on32) => {
     const expected = abi === 'x86_64' ? on64 : on32;
-    const text = `_Static_assert(${expression} == ${expected}, "");`;
+    const text = `${BEHIND_PRELUDE}_Static_assert(${expression} == ${expected}, "");`;
     expect(compileText(text, { abi, prelude: true }).problems.map(problemLine)).toEqual([]);
   });
 
@@ -223,8 +268,38 @@ describe.skipIf(withoutGcc).each(ABIS)('gcc for %s', (abi) => {
     `-I${HEADERS_FOLDER}`,
   ];
 
-  it('has no complaint about the headers', () => {
-    for (const name of headers) expect(gccMessages(options, `#include <${name}>\nint used;\n`)).toBe('');
+  it('has no complaint about any header alone', () => {
+    for (const name of headers) {
+      const messages = gccMessages(options, `#include <${name}>\nint used;\n`);
+      expect(messages, name).toBe('');
+    }
+  });
+
+  it.each([
+    ['in one order', headers],
+    ['in the other', headers.toReversed()],
+    ['behind the prelude', ['xenscope.h', ...headers]],
+  ])('has no complaint about all headers %s', (_, names) => {
+    const text = names.map((name) => `#include <${name}>\n`).join('');
+    expect(gccMessages(options, `${text}int used;\n`)).toBe('');
+  });
+
+  it('takes handles as structures from version 0x00030201 of the interface on', () => {
+    const text = `#include <xen/grant_table.h>
+unsigned long frame;
+void fill(struct gnttab_setup_table *setup) { set_xen_guest_handle(setup->frame_list, &frame); }
+_Static_assert(sizeof(struct gnttab_setup_table) == ${abi === 'x86_64' ? 24 : 16}, "");
+`;
+    const version = '-D__XEN_INTERFACE_VERSION__=0x00030205';
+    expect(
+      gccMessages(
+        [...options, version],
+        `${text}unsigned long *list(gnttab_setup_table_t *s) { return s->frame_list.p; }\n`,
+      ),
+    ).toBe('');
+    expect(
+      gccMessages(options, `${text}unsigned long *list(gnttab_setup_table_t *s) { return s->frame_list; }\n`),
+    ).toBe('');
   });
 
   it('has no complaint about the examples', () => {
@@ -244,6 +319,6 @@ describe.skipIf(withoutGcc).each(ABIS)('gcc for %s', (abi) => {
       ...NUMBERS.map(([name, value]) => `${name} == ${value}`),
     ];
     const checks = facts.map((fact) => `_Static_assert(${fact}, "");`).join('\n');
-    expect(gccMessages(options, `#include <xenscope.h>\n${checks}\n`)).toBe('');
+    expect(gccMessages(options, `#include <xenscope.h>\n${BEHIND_PRELUDE}${checks}\n`)).toBe('');
   });
 });

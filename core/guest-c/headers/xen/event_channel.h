@@ -15,6 +15,10 @@
 #define EVTCHNOP_bind_vcpu 8
 #define EVTCHNOP_unmask 9
 #define EVTCHNOP_reset 10
+#define EVTCHNOP_init_control 11
+#define EVTCHNOP_expand_array 12
+#define EVTCHNOP_set_priority 13
+#define EVTCHNOP_reset_cont 14
 
 typedef uint32_t evtchn_port_t;
 DEFINE_XEN_GUEST_HANDLE(evtchn_port_t);
@@ -38,6 +42,15 @@ struct evtchn_bind_virq {
     evtchn_port_t port;
 };
 typedef struct evtchn_bind_virq evtchn_bind_virq_t;
+
+#define BIND_PIRQ__WILL_SHARE 1
+
+struct evtchn_bind_pirq {
+    uint32_t pirq;
+    uint32_t flags;
+    evtchn_port_t port;
+};
+typedef struct evtchn_bind_pirq evtchn_bind_pirq_t;
 
 struct evtchn_bind_ipi {
     uint32_t vcpu;
@@ -96,5 +109,26 @@ struct evtchn_status {
     } u;
 };
 typedef struct evtchn_status evtchn_status_t;
+
+#define EVTCHN_2L_NR_CHANNELS NR_EVENT_CHANNELS
+
+/* What event_channel_op of Xen 3.0.2 took: the command and its structure in one. */
+struct evtchn_op {
+    uint32_t cmd;
+    union {
+        evtchn_alloc_unbound_t alloc_unbound;
+        evtchn_bind_interdomain_t bind_interdomain;
+        evtchn_bind_virq_t bind_virq;
+        evtchn_bind_pirq_t bind_pirq;
+        evtchn_bind_ipi_t bind_ipi;
+        evtchn_close_t close;
+        evtchn_send_t send;
+        evtchn_status_t status;
+        evtchn_bind_vcpu_t bind_vcpu;
+        evtchn_unmask_t unmask;
+    } u;
+};
+typedef struct evtchn_op evtchn_op_t;
+DEFINE_XEN_GUEST_HANDLE(evtchn_op_t);
 
 #endif

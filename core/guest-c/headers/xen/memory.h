@@ -19,10 +19,29 @@
 #define XENMEM_set_memory_map 13
 #define XENMEM_maximum_gpfn 14
 #define XENMEM_remove_from_physmap 15
+#define XENMEM_set_pod_target 16
+#define XENMEM_get_pod_target 17
+#define XENMEM_get_sharing_freed_pages 18
+#define XENMEM_get_sharing_shared_pages 19
+#define XENMEM_paging_op 20
+#define XENMEM_access_op 21
+#define XENMEM_sharing_op 22
+#define XENMEM_add_to_physmap_batch 23
+#define XENMEM_add_to_physmap_range XENMEM_add_to_physmap_batch
+#define XENMEM_claim_pages 24
+#define XENMEM_machphys_compat_mfn_list 25
+#define XENMEM_get_vnumainfo 26
+#define XENMEM_reserved_device_memory_map 27
+#define XENMEM_acquire_resource 28
 
 #define XENMEMF_address_bits(x) (x)
 #define XENMEMF_get_address_bits(x) ((x) & 0xffu)
 #define XENMEMF_node(x) (((x) + 1) << 8)
+#define XENMEMF_get_node(x) ((((x) >> 8) - 1) & 0xffu)
+#define XENMEMF_populate_on_demand (1 << 16)
+#define XENMEMF_exact_node_request (1 << 17)
+#define XENMEMF_exact_node(n) (XENMEMF_node(n) | XENMEMF_exact_node_request)
+#define XENMEMF_vnode (1 << 18)
 
 struct xen_memory_reservation {
     XEN_GUEST_HANDLE(xen_pfn_t) extent_start;
@@ -57,11 +76,53 @@ struct xen_machphys_mapping {
 typedef struct xen_machphys_mapping xen_machphys_mapping_t;
 DEFINE_XEN_GUEST_HANDLE(xen_machphys_mapping_t);
 
+/* add_to_physmap and remove_from_physmap are for translated guests; a PV guest edits its P2M. */
+#define XENMAPSPACE_shared_info 0
+#define XENMAPSPACE_grant_table 1
+#define XENMAPSPACE_gmfn 2
+#define XENMAPSPACE_gmfn_range 3
+#define XENMAPSPACE_gmfn_foreign 4
+#define XENMAPSPACE_dev_mmio 5
+#define XENMAPIDX_grant_table_status 0x80000000U
+
+struct xen_add_to_physmap {
+    domid_t domid;
+    uint16_t size; /* pages, for gmfn_range */
+    unsigned int space;
+    xen_ulong_t idx;
+    xen_pfn_t gpfn;
+};
+typedef struct xen_add_to_physmap xen_add_to_physmap_t;
+DEFINE_XEN_GUEST_HANDLE(xen_add_to_physmap_t);
+
+struct xen_remove_from_physmap {
+    domid_t domid;
+    xen_pfn_t gpfn;
+};
+typedef struct xen_remove_from_physmap xen_remove_from_physmap_t;
+DEFINE_XEN_GUEST_HANDLE(xen_remove_from_physmap_t);
+
 struct xen_memory_map {
     unsigned int nr_entries;
     XEN_GUEST_HANDLE(void) buffer;
 };
 typedef struct xen_memory_map xen_memory_map_t;
 DEFINE_XEN_GUEST_HANDLE(xen_memory_map_t);
+
+struct xen_foreign_memory_map {
+    domid_t domid;
+    struct xen_memory_map map;
+};
+typedef struct xen_foreign_memory_map xen_foreign_memory_map_t;
+DEFINE_XEN_GUEST_HANDLE(xen_foreign_memory_map_t);
+
+struct xen_pod_target {
+    uint64_t target_pages;
+    uint64_t tot_pages;
+    uint64_t pod_cache_pages;
+    uint64_t pod_entries;
+    domid_t domid;
+};
+typedef struct xen_pod_target xen_pod_target_t;
 
 #endif

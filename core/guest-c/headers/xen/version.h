@@ -3,6 +3,7 @@
 #define XEN_PUBLIC_VERSION_H
 
 #include <xen/xen.h>
+#include <xen/features.h>
 
 #define XENVER_version 0
 #define XENVER_extraversion 1
@@ -14,10 +15,27 @@
 #define XENVER_pagesize 7
 #define XENVER_guest_handle 8
 #define XENVER_commandline 9
+#define XENVER_build_id 10
+#define XENVER_extraversion2 11
+#define XENVER_capabilities2 12
+#define XENVER_changeset2 13
+#define XENVER_commandline2 14
 
 typedef char xen_extraversion_t[16];
+#define XEN_EXTRAVERSION_LEN (sizeof(xen_extraversion_t))
 typedef char xen_capabilities_info_t[1024];
+#define XEN_CAPABILITIES_INFO_LEN (sizeof(xen_capabilities_info_t))
 typedef char xen_changeset_info_t[64];
+#define XEN_CHANGESET_INFO_LEN (sizeof(xen_changeset_info_t))
+typedef char xen_commandline_t[1024];
+
+struct xen_compile_info {
+    char compiler[64];
+    char compile_by[16];
+    char compile_domain[32];
+    char compile_date[32];
+};
+typedef struct xen_compile_info xen_compile_info_t;
 
 struct xen_platform_parameters {
     xen_ulong_t virt_start;
@@ -29,15 +47,5 @@ struct xen_feature_info {
     uint32_t submap;
 };
 typedef struct xen_feature_info xen_feature_info_t;
-
-#define XENFEAT_writable_page_tables 0
-#define XENFEAT_writable_descriptor_tables 1
-#define XENFEAT_auto_translated_physmap 2
-#define XENFEAT_supervisor_mode_kernel 3
-#define XENFEAT_pae_pgdir_above_4gb 4
-#define XENFEAT_mmu_pt_update_preserve_ad 5
-#define XENFEAT_highmem_assist 6
-#define XENFEAT_gnttab_map_avail_bits 7
-#define XENFEAT_dom0 11
 
 #endif

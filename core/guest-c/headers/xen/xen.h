@@ -44,6 +44,21 @@
 #define __HYPERVISOR_sysctl 35
 #define __HYPERVISOR_domctl 36
 #define __HYPERVISOR_kexec_op 37
+#define __HYPERVISOR_tmem_op 38
+#define __HYPERVISOR_argo_op 39
+#define __HYPERVISOR_xenpmu_op 40
+#define __HYPERVISOR_dm_op 41
+#define __HYPERVISOR_hypfs_op 42
+#define __HYPERVISOR_arch_0 48
+#define __HYPERVISOR_arch_1 49
+#define __HYPERVISOR_arch_2 50
+#define __HYPERVISOR_arch_3 51
+#define __HYPERVISOR_arch_4 52
+#define __HYPERVISOR_arch_5 53
+#define __HYPERVISOR_arch_6 54
+#define __HYPERVISOR_arch_7 55
+#define __HYPERVISOR_mca __HYPERVISOR_arch_0
+#define __HYPERVISOR_dom0_op __HYPERVISOR_platform_op
 
 /* Domain ids. */
 typedef uint16_t domid_t;
@@ -53,7 +68,9 @@ typedef uint16_t domid_t;
 #define DOMID_XEN 0x7FF2U
 #define DOMID_COW 0x7FF3U
 #define DOMID_INVALID 0x7FF4U
+#define DOMID_ANY 0x7FF5U
 #define DOMID_IDLE 0x7FFFU
+#define DOMID_MASK 0x7FFFU
 
 /* mmu_update: the low bits of ptr are the command, the rest the machine address of an entry. */
 #define MMU_NORMAL_PT_UPDATE 0
@@ -129,6 +146,7 @@ DEFINE_XEN_GUEST_HANDLE(mmuext_op_t);
 #define VMASST_TYPE_architectural_iopl 4
 #define VMASST_TYPE_runstate_update_flag 5
 #define VMASST_TYPE_m2p_strict 32
+#define MAX_VMASST_TYPE 3
 
 struct multicall_entry {
     xen_ulong_t op, result;
@@ -142,6 +160,24 @@ DEFINE_XEN_GUEST_HANDLE(multicall_entry_t);
 #define VIRQ_DEBUG 1
 #define VIRQ_CONSOLE 2
 #define VIRQ_DOM_EXC 3
+#define VIRQ_TBUF 4
+#define VIRQ_DEBUGGER 6
+#define VIRQ_XENOPROF 7
+#define VIRQ_CON_RING 8
+#define VIRQ_PCPU_STATE 9
+#define VIRQ_MEM_EVENT 10
+#define VIRQ_ARGO 11
+#define VIRQ_ENOMEM 12
+#define VIRQ_XENPMU 13
+#define VIRQ_ARCH_0 16
+#define VIRQ_ARCH_1 17
+#define VIRQ_ARCH_2 18
+#define VIRQ_ARCH_3 19
+#define VIRQ_ARCH_4 20
+#define VIRQ_ARCH_5 21
+#define VIRQ_ARCH_6 22
+#define VIRQ_ARCH_7 23
+#define NR_VIRQS 24
 
 struct vcpu_time_info {
     uint32_t version;
@@ -179,6 +215,12 @@ struct shared_info {
 };
 typedef struct shared_info shared_info_t;
 
+#define XEN_PVCLOCK_TSC_STABLE_BIT (1 << 0)
+#define XEN_PVCLOCK_GUEST_STOPPED (1 << 1)
+
+/* Ports of the two-level table: as many as a word of evtchn_pending_sel can stand for. */
+#define NR_EVENT_CHANNELS (sizeof(xen_ulong_t) * sizeof(xen_ulong_t) * 64)
+
 #define MAX_GUEST_CMDLINE 1024
 
 /* What a domain is told at start of day. Mind the kinds: virtual address, machine address, machine frame, count. */
@@ -214,6 +256,8 @@ typedef struct start_info start_info_t;
 #define SIF_INITDOMAIN (1 << 1)
 #define SIF_MULTIBOOT_MOD (1 << 2)
 #define SIF_MOD_START_PFN (1 << 3)
+#define SIF_VIRT_P2M_4TOOLS (1 << 4)
+#define SIF_PM_MASK (0xff << 8)
 
 typedef uint8_t xen_domain_handle_t[16];
 

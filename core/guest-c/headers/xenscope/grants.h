@@ -9,7 +9,6 @@
 #include <xenscope/pages.h>
 #include <xenscope/kernel.h>
 
-#define GNTTAB_NR_RESERVED_ENTRIES 8
 #define XENSCOPE_GRANT_ENTRIES (PAGE_SIZE / sizeof(grant_entry_t))
 
 extern grant_entry_t *grant_table;

@@ -17,6 +17,17 @@ long __xenscope_hypercall(unsigned long number, ...);
 
 #define __XENSCOPE_LIBRARY static inline __attribute__((unused))
 
+/* A PV guest's other processors see its stores in their order: the compiler is all that has to be held. */
+#define mb() barrier()
+#define rmb() barrier()
+#define wmb() barrier()
+#define smp_mb() barrier()
+#define smp_rmb() barrier()
+#define smp_wmb() barrier()
+#define xen_mb() barrier()
+#define xen_rmb() barrier()
+#define xen_wmb() barrier()
+
 #define __hypercall_0(number) __xenscope_hypercall(number)
 #define __hypercall_1(number, a) __xenscope_hypercall(number, (unsigned long)(a))
 #define __hypercall_2(number, a, b) __xenscope_hypercall(number, (unsigned long)(a), (unsigned long)(b))
@@ -133,6 +144,50 @@ __XENSCOPE_LIBRARY int HYPERVISOR_xen_version(int cmd, void *arg)
 __XENSCOPE_LIBRARY int HYPERVISOR_vcpu_op(int cmd, int vcpu, void *arg)
 {
     return (int)__hypercall_3(__HYPERVISOR_vcpu_op, cmd, vcpu, arg);
+}
+
+__XENSCOPE_LIBRARY int HYPERVISOR_callback_op(int cmd, const void *arg)
+{
+    return (int)__hypercall_2(__HYPERVISOR_callback_op, cmd, arg);
+}
+
+__XENSCOPE_LIBRARY int HYPERVISOR_physdev_op(int cmd, void *arg)
+{
+    return (int)__hypercall_2(__HYPERVISOR_physdev_op, cmd, arg);
+}
+
+__XENSCOPE_LIBRARY int HYPERVISOR_nmi_op(unsigned long cmd, void *arg)
+{
+    return (int)__hypercall_2(__HYPERVISOR_nmi_op, cmd, arg);
+}
+
+__XENSCOPE_LIBRARY long HYPERVISOR_set_timer_op(uint64_t timeout)
+{
+#ifdef __i386__
+    return __hypercall_2(__HYPERVISOR_set_timer_op, (uint32_t)timeout, (uint32_t)(timeout >> 32));
+#else
+    return __hypercall_1(__HYPERVISOR_set_timer_op, timeout);
+#endif
+}
+
+__XENSCOPE_LIBRARY int HYPERVISOR_set_debugreg(int reg, unsigned long value)
+{
+    return (int)__hypercall_2(__HYPERVISOR_set_debugreg, reg, value);
+}
+
+__XENSCOPE_LIBRARY unsigned long HYPERVISOR_get_debugreg(int reg)
+{
+    return (unsigned long)__hypercall_1(__HYPERVISOR_get_debugreg, reg);
+}
+
+__XENSCOPE_LIBRARY int HYPERVISOR_yield(void)
+{
+    return HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+}
+
+__XENSCOPE_LIBRARY int HYPERVISOR_block(void)
+{
+    return HYPERVISOR_sched_op(SCHEDOP_block, NULL);
 }
 
 __XENSCOPE_LIBRARY int HYPERVISOR_shutdown(unsigned int reason)

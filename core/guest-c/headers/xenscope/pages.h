@@ -86,9 +86,9 @@ __XENSCOPE_LIBRARY pfn_t virt_to_pfn(unsigned long va)
     return (va - VIRT_BASE) >> PAGE_SHIFT;
 }
 
-__XENSCOPE_LIBRARY unsigned long pfn_to_virt(pfn_t pfn)
+__XENSCOPE_LIBRARY void *pfn_to_virt(pfn_t pfn)
 {
-    return VIRT_BASE + (pfn << PAGE_SHIFT);
+    return (void *)(VIRT_BASE + (pfn << PAGE_SHIFT));
 }
 
 __XENSCOPE_LIBRARY mfn_t pfn_to_mfn(pfn_t pfn)
@@ -109,7 +109,7 @@ __XENSCOPE_LIBRARY mfn_t virt_to_mfn(unsigned long va)
 
 __XENSCOPE_LIBRARY void *mfn_to_virt(mfn_t mfn)
 {
-    return (void *)pfn_to_virt(mfn_to_pfn(mfn));
+    return pfn_to_virt(mfn_to_pfn(mfn));
 }
 
 #define virt_to_mfn(va) virt_to_mfn((unsigned long)(va))
@@ -147,6 +147,17 @@ __XENSCOPE_LIBRARY unsigned int pt_slot(unsigned long va, int level)
 __XENSCOPE_LIBRARY pteval_t read_entry(mfn_t table, unsigned int slot)
 {
     return ((volatile pteval_t *)mfn_to_virt(table))[slot];
+}
+
+/* The machine address of a place in the kernel's linear mapping, and back. */
+__XENSCOPE_LIBRARY maddr_t virt_to_maddr(const volatile void *place)
+{
+    return mfn_to_maddr(virt_to_mfn(place)) | ((unsigned long)place & ~PAGE_MASK);
+}
+
+__XENSCOPE_LIBRARY void *maddr_to_virt(maddr_t maddr)
+{
+    return (char *)mfn_to_virt((mfn_t)(maddr >> PAGE_SHIFT)) + ((unsigned long)maddr & ~PAGE_MASK);
 }
 
 /* The machine address of an entry: what mmu_update wants. */
@@ -226,6 +237,40 @@ __XENSCOPE_LIBRARY void free_page(void *page)
 {
     *(unsigned long *)page = __xenscope_free_list;
     __xenscope_free_list = (unsigned long)page;
+}
+
+/* The least order whose 2^order pages hold so many bytes. */
+__XENSCOPE_LIBRARY int get_order(unsigned long bytes)
+{
+    int order = 0;
+
+    while ((PAGE_SIZE << order) < bytes)
+        order++;
+    return order;
+}
+
+/* 2^order pages side by side, at a multiple of their size; 0 when there are none. Their frames are not side by side. */
+__XENSCOPE_LIBRARY unsigned long alloc_pages(int order)
+{
+    unsigned long bytes = PAGE_SIZE << order, pages;
+
+    if (order == 0)
+        return alloc_page();
+    while (__xenscope_next_page & (bytes - 1))
+        free_page((void *)__xenscope_take_mapped());
+    pages = __xenscope_next_page;
+    while (pages + bytes + PAGETABLE_LEVELS * PAGE_SIZE > __xenscope_mapped_end && __xenscope_map_next())
+        ;
+    if (__xenscope_next_page != pages || pages + bytes > __xenscope_mapped_end)
+        return 0;
+    __xenscope_next_page += bytes;
+    return pages;
+}
+
+__XENSCOPE_LIBRARY void free_pages(void *pages, int order)
+{
+    for (unsigned long i = 0; i < (1UL << order); i++)
+        free_page((char *)pages + i * PAGE_SIZE);
 }
 
 __XENSCOPE_LIBRARY void *get_page(void)

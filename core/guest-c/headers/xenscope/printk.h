@@ -224,6 +224,17 @@ __XENSCOPE_LIBRARY __attribute__((format(printf, 3, 4))) int snprintf(char *buff
     return length;
 }
 
+__XENSCOPE_LIBRARY __attribute__((format(printf, 2, 3))) int sprintf(char *buffer, const char *format, ...)
+{
+    va_list args;
+    int length;
+
+    va_start(args, format);
+    length = vsnprintf(buffer, 0x7fffffff, format, args);
+    va_end(args);
+    return length;
+}
+
 /* Writes to the domain's console by the way that Xen gives it. */
 __XENSCOPE_LIBRARY void console_write(char *text, int length)
 {
@@ -246,21 +257,47 @@ __XENSCOPE_LIBRARY void console_write(char *text, int length)
     }
 }
 
-__attribute__((format(printf, 1, 2))) int printk(const char *format, ...)
+__XENSCOPE_LIBRARY int vprintk(const char *format, va_list args)
 {
     static char buffer[1024];
-    va_list args;
-    int length;
+    int length = vsnprintf(buffer, sizeof(buffer), format, args);
 
-    va_start(args, format);
-    length = vsnprintf(buffer, sizeof(buffer), format, args);
-    va_end(args);
     if (length >= (int)sizeof(buffer))
         length = sizeof(buffer) - 1;
     console_write(buffer, length);
     return length;
 }
 
-#define printf(...) printk(__VA_ARGS__)
+__attribute__((format(printf, 1, 2))) int printk(const char *format, ...)
+{
+    va_list args;
+    int length;
+
+    va_start(args, format);
+    length = vprintk(format, args);
+    va_end(args);
+    return length;
+}
+
+/* C's and Mini-OS's names of it. */
+__XENSCOPE_LIBRARY __attribute__((format(printf, 1, 2))) int printf(const char *format, ...)
+{
+    va_list args;
+    int length;
+
+    va_start(args, format);
+    length = vprintk(format, args);
+    va_end(args);
+    return length;
+}
+
+__XENSCOPE_LIBRARY __attribute__((format(printf, 1, 2))) void xprintk(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vprintk(format, args);
+    va_end(args);
+}
 
 #endif

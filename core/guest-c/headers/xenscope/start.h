@@ -35,7 +35,7 @@ __attribute__((used)) void __xenscope_start(start_info_t *info)
     __xenscope_next_page = stack_end;
     __xenscope_mapped_end = (stack_end + 0x80000 + 0x3fffff) & ~0x3fffffUL;
     if (virt_to_pfn(__xenscope_mapped_end) > start_info.nr_pages)
-        __xenscope_mapped_end = pfn_to_virt(start_info.nr_pages);
+        __xenscope_mapped_end = (unsigned long)pfn_to_virt(start_info.nr_pages);
     HYPERVISOR_update_va_mapping((unsigned long)__xenscope_shared_info_page, start_info.shared_info | L1_PROT,
                                  UVMF_INVLPG);
 }

@@ -66,6 +66,15 @@ __XENSCOPE_LIBRARY size_t strlen(const char *text)
     return (size_t)(end - text);
 }
 
+__XENSCOPE_LIBRARY size_t strnlen(const char *text, size_t most)
+{
+    size_t length = 0;
+
+    while (length < most && text[length] != '\0')
+        length++;
+    return length;
+}
+
 __XENSCOPE_LIBRARY int strcmp(const char *left, const char *right)
 {
     while (*left != '\0' && *left == *right) {
@@ -101,6 +110,41 @@ __XENSCOPE_LIBRARY char *strcpy(char *to, const char *from)
 {
     memcpy(to, from, strlen(from) + 1);
     return to;
+}
+
+__XENSCOPE_LIBRARY char *strcat(char *to, const char *from)
+{
+    strcpy(to + strlen(to), from);
+    return to;
+}
+
+__XENSCOPE_LIBRARY char *strchr(const char *text, int c)
+{
+    for (; *text != (char)c; text++)
+        if (*text == '\0')
+            return NULL;
+    return (char *)text;
+}
+
+__XENSCOPE_LIBRARY char *strrchr(const char *text, int c)
+{
+    const char *found = NULL;
+
+    do {
+        if (*text == (char)c)
+            found = text;
+    } while (*text++ != '\0');
+    return (char *)found;
+}
+
+__XENSCOPE_LIBRARY char *strstr(const char *text, const char *part)
+{
+    size_t length = strlen(part);
+
+    for (; strncmp(text, part, length) != 0; text++)
+        if (*text == '\0')
+            return NULL;
+    return (char *)text;
 }
 
 #endif

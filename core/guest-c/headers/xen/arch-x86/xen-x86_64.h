@@ -19,9 +19,15 @@
 #define FLAT_KERNEL_SS32 FLAT_RING3_SS32
 #define FLAT_KERNEL_SS FLAT_KERNEL_SS64
 
-#define FLAT_USER_DS FLAT_RING3_DS64
-#define FLAT_USER_CS FLAT_RING3_CS64
-#define FLAT_USER_SS FLAT_RING3_SS64
+#define FLAT_USER_DS64 FLAT_RING3_DS64
+#define FLAT_USER_DS32 FLAT_RING3_DS32
+#define FLAT_USER_DS FLAT_USER_DS64
+#define FLAT_USER_CS64 FLAT_RING3_CS64
+#define FLAT_USER_CS32 FLAT_RING3_CS32
+#define FLAT_USER_CS FLAT_USER_CS64
+#define FLAT_USER_SS64 FLAT_RING3_SS64
+#define FLAT_USER_SS32 FLAT_RING3_SS32
+#define FLAT_USER_SS FLAT_USER_SS64
 
 #define __HYPERVISOR_VIRT_START 0xffff800000000000UL
 #define __HYPERVISOR_VIRT_END 0xffff880000000000UL
@@ -34,7 +40,9 @@
 #define SEGBASE_GS_KERNEL 2
 #define SEGBASE_GS_USER_SEL 3
 
-#define VGCF_in_syscall 0x100
+#define _VGCF_in_syscall 8
+#define VGCF_in_syscall (1 << _VGCF_in_syscall)
+#define VGCF_IN_SYSCALL VGCF_in_syscall
 
 /* What the iret hypercall takes from the kernel stack. */
 struct iret_context {
@@ -82,5 +90,8 @@ struct arch_vcpu_info {
     unsigned long pad;
 };
 typedef struct arch_vcpu_info arch_vcpu_info_t;
+
+/* What callback_op registers. */
+typedef unsigned long xen_callback_t;
 
 #endif

@@ -7,22 +7,40 @@
 typedef unsigned long xen_pfn_t;
 typedef unsigned long xen_ulong_t;
 #define PRI_xen_pfn "lx"
+#define PRIu_xen_pfn "lu"
 #define PRI_xen_ulong "lx"
 
-/* Handles are pointers of the guest. */
+/*
+ * Handles are pointers of the guest: plain ones for a guest that names no version of the interface, as for Xen 3.0 and
+ * XTF, inside a structure from version 0x00030201 on. set_xen_guest_handle() fits both.
+ */
+#if defined(__XEN_INTERFACE_VERSION__) && __XEN_INTERFACE_VERSION__ >= 0x00030201
 #define ___DEFINE_XEN_GUEST_HANDLE(name, type) \
     typedef struct { type *p; } __guest_handle_ ## name
+#define set_xen_guest_handle_raw(hnd, val) do { (hnd).p = (val); } while (0)
+#define get_xen_guest_handle(val, hnd) do { (val) = (hnd).p; } while (0)
+#else
+#define ___DEFINE_XEN_GUEST_HANDLE(name, type) \
+    typedef type *__guest_handle_ ## name
+#define set_xen_guest_handle_raw(hnd, val) do { (hnd) = (val); } while (0)
+#define get_xen_guest_handle(val, hnd) do { (val) = (hnd); } while (0)
+#endif
 #define __DEFINE_XEN_GUEST_HANDLE(name, type) ___DEFINE_XEN_GUEST_HANDLE(name, type)
 #define DEFINE_XEN_GUEST_HANDLE(name) __DEFINE_XEN_GUEST_HANDLE(name, name)
-#define XEN_GUEST_HANDLE(name) __guest_handle_ ## name
+#define __XEN_GUEST_HANDLE(name) __guest_handle_ ## name
+#define XEN_GUEST_HANDLE(name) __XEN_GUEST_HANDLE(name)
 #define XEN_GUEST_HANDLE_PARAM(name) XEN_GUEST_HANDLE(name)
-#define set_xen_guest_handle(hnd, val) do { (hnd).p = (val); } while (0)
+#define set_xen_guest_handle(hnd, val) set_xen_guest_handle_raw(hnd, val)
 
 __DEFINE_XEN_GUEST_HANDLE(void, void);
 __DEFINE_XEN_GUEST_HANDLE(const_void, const void);
 DEFINE_XEN_GUEST_HANDLE(char);
 __DEFINE_XEN_GUEST_HANDLE(uint, unsigned int);
+__DEFINE_XEN_GUEST_HANDLE(uchar, unsigned char);
+__DEFINE_XEN_GUEST_HANDLE(int, int);
+__DEFINE_XEN_GUEST_HANDLE(long, long);
 __DEFINE_XEN_GUEST_HANDLE(ulong, unsigned long);
+__DEFINE_XEN_GUEST_HANDLE(uint8, uint8_t);
 DEFINE_XEN_GUEST_HANDLE(uint64_t);
 DEFINE_XEN_GUEST_HANDLE(xen_pfn_t);
 DEFINE_XEN_GUEST_HANDLE(xen_ulong_t);
@@ -40,6 +58,9 @@ DEFINE_XEN_GUEST_HANDLE(xen_ulong_t);
 #define MACH2PHYS_VIRT_END __MACH2PHYS_VIRT_END
 #define MACH2PHYS_NR_ENTRIES ((MACH2PHYS_VIRT_END - MACH2PHYS_VIRT_START) / sizeof(unsigned long))
 #define machine_to_phys_mapping ((unsigned long *)MACH2PHYS_VIRT_START)
+
+#define XEN_HAVE_PV_GUEST_ENTRY 1
+#define XEN_HAVE_PV_UPCALL_MASK 1
 
 #define FIRST_RESERVED_GDT_PAGE 14
 #define FIRST_RESERVED_GDT_BYTE (FIRST_RESERVED_GDT_PAGE * 4096)
@@ -61,6 +82,8 @@ struct trap_info {
 typedef struct trap_info trap_info_t;
 DEFINE_XEN_GUEST_HANDLE(trap_info_t);
 
+typedef uint64_t tsc_timestamp_t;
+
 struct arch_shared_info {
     unsigned long max_pfn;
     xen_pfn_t pfn_to_mfn_frame_list_list;
@@ -71,11 +94,16 @@ struct arch_shared_info {
 };
 typedef struct arch_shared_info arch_shared_info_t;
 
-#define VGCF_i387_valid (1 << 0)
-#define VGCF_in_kernel (1 << 2)
-#define VGCF_failsafe_disables_events (1 << 3)
-#define VGCF_syscall_disables_events (1 << 4)
-#define VGCF_online (1 << 5)
+#define _VGCF_i387_valid 0
+#define VGCF_i387_valid (1 << _VGCF_i387_valid)
+#define _VGCF_in_kernel 2
+#define VGCF_in_kernel (1 << _VGCF_in_kernel)
+#define _VGCF_failsafe_disables_events 3
+#define VGCF_failsafe_disables_events (1 << _VGCF_failsafe_disables_events)
+#define _VGCF_syscall_disables_events 4
+#define VGCF_syscall_disables_events (1 << _VGCF_syscall_disables_events)
+#define _VGCF_online 5
+#define VGCF_online (1 << _VGCF_online)
 
 /* The whole state of a vCPU, for VCPUOP_initialise. ctrlreg[3] is cr3, of the form xen_pfn_to_cr3() gives. */
 struct vcpu_guest_context {

@@ -14,5 +14,6 @@ struct xencons_interface {
     XENCONS_RING_IDX in_cons, in_prod;
     XENCONS_RING_IDX out_cons, out_prod;
 };
+typedef struct xencons_interface xencons_interface_t;
 
 #endif

@@ -1,0 +1,2 @@
+/* C11: printing, to the domain's console. */
+#include <xenscope.h>

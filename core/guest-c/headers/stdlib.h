@@ -1,0 +1,3 @@
+/* C11: memory from the kernel's heap, and the end of the run. */
+#include <xenscope.h>
+#include <xenscope/heap.h>
