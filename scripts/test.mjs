@@ -4,6 +4,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findOrInstallChromium } from './lib/chromium.mjs';
+import { findOrInstallEmacs } from './lib/emacs.mjs';
 import { artifacts, root } from './lib/paths.mjs';
 import { run } from './lib/process.mjs';
 import { testVsCode } from './test-vscode.mjs';
@@ -54,8 +55,9 @@ async function check(command, args, limitMinutes) {
 }
 
 async function vitest() {
-  // The tests of the views' pages need it too; to look here keeps its installation out of a test's time limit.
+  // The tests of the views' pages and of another editor need them; to look here keeps installations out of their time limits.
   await findOrInstallChromium(say);
+  await findOrInstallEmacs(say);
   const report = join(artifacts, 'vitest.json');
   const { code } = await run(
     'npx',

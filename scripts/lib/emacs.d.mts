@@ -1,0 +1,1 @@
+export function findOrInstallEmacs(say: (text: string) => void): Promise<string>;
