@@ -4,7 +4,7 @@
  */
 
 import type { Session } from '../../core/timeline/session.ts';
-import type { BreakpointPlace, BreakpointSpec, Frame, Stop } from '../../core/timeline/types.ts';
+import type { BreakpointPlace, BreakpointSpec, ConditionProblem, Stop } from '../../core/timeline/types.ts';
 import { type LogMessage, formatLog, parseLogMessage } from './log-message.ts';
 import { type HitTest, parseHitCondition } from './hit-condition.ts';
 
@@ -75,7 +75,7 @@ export class Breakpoints {
 
   /** Counts the hit of a stop and says whether it is one for the user. Stops of other kinds always are. */
   judge(stop: Stop): Verdict {
-    if (stop.kind !== 'breakpoint' && stop.kind !== 'hypercall') return { stop: true, ids: [], log: [] };
+    if (!('ids' in stop)) return { stop: true, ids: [], log: (stop.problems ?? []).map(problemText) };
     const hit = this.entries().filter((entry) => entry.specs.some(({ id }) => stop.ids.includes(id)));
     for (const entry of hit) entry.hits++;
     const due = hit.filter((entry) => entry.hitTest === null || entry.hitTest(entry.hits));
@@ -86,17 +86,9 @@ export class Breakpoints {
       ids: stopping.map(({ id }) => id),
       log: [
         ...due.flatMap(({ log }) => (log === null ? [] : [formatLog(log, this.session, frame)])),
-        ...stopping.flatMap(({ wanted }) => this.conditionProblem(wanted.condition, frame)),
+        ...(stop.problems ?? []).map(problemText),
       ],
     };
-  }
-
-  /** The core stops at a condition that cannot be evaluated; its author is told why. */
-  private conditionProblem(condition: string | undefined, frame: Frame | undefined): string[] {
-    if (condition === undefined || frame === undefined) return [];
-    const result = this.session.evaluate(condition, frame, { sideEffects: 'none' });
-    if (result.kind === 'value') return [];
-    return [`The breakpoint's condition \`${condition}\` cannot be evaluated: ${result.message}`];
   }
 
   private replace(group: string | typeof NAMES, wanted: readonly WantedBreakpoint[]): SetBreakpoint[] {
@@ -131,6 +123,10 @@ export class Breakpoints {
     return [{ kind: 'function', id: this.nextId++, name: target.name, ...when }, hypercall];
   }
 }
+
+/** A condition that cannot be evaluated stops; its author is told why. */
+const problemText = ({ condition, message }: ConditionProblem): string =>
+  `The breakpoint's condition \`${condition}\` cannot be evaluated: ${message}`;
 
 /** A name that no function of a script can have, or that is the library's name of a hypercall. */
 const isHypercallOnly = (name: string): boolean =>

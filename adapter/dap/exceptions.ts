@@ -2,7 +2,6 @@
 
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type {
-  ExceptionFilters,
   ExitInfo,
   FaultRecord,
   HypercallRecord,
@@ -14,62 +13,16 @@ import { describeError } from '../../core/hypervisor/errno.ts';
 import { RequestError } from './arguments.ts';
 import { type RequestRows, STANDING, debuggeeOf } from './context.ts';
 import type { Standing } from './debuggee.ts';
-
-interface FilterRow {
-  readonly filter: keyof ExceptionFilters;
-  readonly label: string;
-  readonly description: string;
-  readonly isDefault: boolean;
-}
-
-export const EXCEPTION_FILTERS: readonly FilterRow[] = [
-  {
-    filter: 'refused',
-    label: 'Hypercall refused',
-    description: 'Stops at each hypercall that Xen refuses and tells which rule was broken.',
-    isDefault: true,
-  },
-  {
-    filter: 'crashed',
-    label: 'Domain crash',
-    description: 'Stops when Xen crashes the domain, before the session ends.',
-    isDefault: true,
-  },
-  {
-    filter: 'fault',
-    label: 'Page fault delivered',
-    description:
-      'Stops where the guest faulted when Xen delivers the fault; the next step enters its handler.',
-    isDefault: false,
-  },
-  {
-    filter: 'stale',
-    label: 'Stale translation used',
-    description:
-      'Stops before an access that the TLB would lead to a frame which the page tables no longer map: a flush is missing. Slower.',
-    isDefault: false,
-  },
-];
-
-export const DEFAULT_FILTERS: ExceptionFilters = filtersFrom(
-  EXCEPTION_FILTERS.filter(({ isDefault }) => isDefault).map(({ filter }) => filter),
-);
+import { readFilters } from './exception-filters.ts';
+import { disagreementSentence } from './stop-texts.ts';
 
 export const EXCEPTIONS: RequestRows<'setExceptionBreakpoints' | 'exceptionInfo'> = {
   setExceptionBreakpoints: {
     when: ['configuring', 'running', 'stopped', 'ended'],
     handle(context, args) {
-      const names = [
-        ...args.texts('filters'),
-        ...args.objects('filterOptions').map((option) => option.text('filterId')),
-      ];
-      const unknown = names.find((name) => !EXCEPTION_FILTERS.some(({ filter }) => filter === name));
-      if (unknown !== undefined) {
-        const known = EXCEPTION_FILTERS.map(({ filter }) => filter).join(', ');
-        throw new RequestError(`There is no exception filter ${unknown}; the filters are ${known}.`);
-      }
-      debuggeeOf(context).setFilters(filtersFrom(names));
-      return { breakpoints: names.map(() => ({ verified: true })) };
+      const { filters, breakpoints } = readFilters(args);
+      debuggeeOf(context).setFilters(filters);
+      return { breakpoints };
     },
   },
 
@@ -83,15 +36,6 @@ export const EXCEPTIONS: RequestRows<'setExceptionBreakpoints' | 'exceptionInfo'
   },
 };
 
-function filtersFrom(names: readonly string[]): ExceptionFilters {
-  return {
-    refused: names.includes('refused'),
-    fault: names.includes('fault'),
-    crashed: names.includes('crashed'),
-    stale: names.includes('stale'),
-  };
-}
-
 type ExceptionInfo = DebugProtocol.ExceptionInfoResponse['body'];
 
 /** What there is to say about a stop; null for stops that are no exception. */
@@ -103,6 +47,14 @@ function describeStanding(standing: Standing | null): ExceptionInfo | null {
       return describeFault(standing.record);
     case 'stale':
       return describeStale(standing.record);
+    case 'disagreement':
+      return {
+        exceptionId: 'P2M and M2P disagree',
+        description: standing.entries.map(disagreementSentence).join('\n'),
+        breakMode: 'always',
+      };
+    case 'audit':
+      return { exceptionId: 'audit broken', description: standing.messages.join('\n'), breakMode: 'always' };
     case 'crashed':
       return describeExit('domain crash', standing.exit);
     case 'limit':

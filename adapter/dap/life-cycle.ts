@@ -11,7 +11,7 @@ import { readClientTraits, toClientColumn, toClientLine } from './client-traits.
 import { COMPLETION_TRIGGERS } from './completions.ts';
 import { type Context, LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
 import { Debuggee } from './debuggee.ts';
-import { EXCEPTION_FILTERS } from './exceptions.ts';
+import { FILTER_DESCRIPTIONS } from './exception-filters.ts';
 import { endSession, startRunning } from './execution.ts';
 import { readLaunchAttributes } from './launch-attributes.ts';
 import { sourceOf } from './sources.ts';
@@ -39,12 +39,8 @@ const CAPABILITIES: DebugProtocol.Capabilities = {
   supportsDelayedStackTraceLoading: true,
   supportsRestartRequest: true,
   supportsTerminateRequest: true,
-  exceptionBreakpointFilters: EXCEPTION_FILTERS.map(({ filter, label, description, isDefault }) => ({
-    filter,
-    label,
-    description,
-    default: isDefault,
-  })),
+  supportsExceptionFilterOptions: true,
+  exceptionBreakpointFilters: FILTER_DESCRIPTIONS,
 };
 
 type Names = 'initialize' | 'launch' | 'configurationDone' | 'restart' | 'terminate' | 'disconnect';

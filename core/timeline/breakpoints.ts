@@ -5,13 +5,22 @@
 
 import { Op } from '../guest-c/bytecode.ts';
 import type { Program, ProgramStatement } from '../guest-c/program.ts';
+import type { CallRequest } from './call-values.ts';
+import { globTest, needsResult } from './dollar-names.ts';
 import { hypercallNames } from './hypercall-text.ts';
 import type { BreakpointPlace, BreakpointSpec, SourcePlace } from './types.ts';
+import type { DataSpec } from './watches.ts';
 
 /** Tells where a statement is, and whether it belongs to the library. */
 export type PlaceOfStatement = (statement: ProgramStatement) => SourcePlace;
 
 type HypercallSpec = Extract<BreakpointSpec, { readonly kind: 'hypercall' }>;
+
+/** A hypercall breakpoint, and the requests of a call that its pattern names. */
+export interface MatchedHypercall {
+  readonly spec: HypercallSpec;
+  readonly requests: readonly CallRequest[];
+}
 
 export class BreakpointTable {
   private readonly programs: readonly Program[];
@@ -19,7 +28,9 @@ export class BreakpointTable {
   /** By program, by instruction: the breakpoints that stand there. */
   private readonly standing = new Map<Program, Map<number, BreakpointSpec[]>>();
   private readonly reserved = new Map<Program, Set<number>>();
-  private hypercalls: { readonly spec: HypercallSpec; readonly test: RegExp }[] = [];
+  private hypercalls: { readonly spec: HypercallSpec; readonly test: (name: string) => boolean }[] = [];
+  /** Those on data; `Watches` watches them. */
+  data: readonly DataSpec[] = [];
 
   constructor(programs: readonly Program[], placeOf: PlaceOfStatement) {
     this.programs = programs;
@@ -29,6 +40,7 @@ export class BreakpointTable {
   /** Replaces all breakpoints. */
   set(specs: readonly BreakpointSpec[]): readonly BreakpointPlace[] {
     this.clear();
+    this.data = specs.filter((spec) => spec.kind === 'data');
     return specs.map((spec) => {
       switch (spec.kind) {
         case 'line':
@@ -37,6 +49,8 @@ export class BreakpointTable {
           return this.setFunction(spec);
         case 'hypercall':
           return this.setHypercall(spec);
+        case 'data':
+          return { id: spec.id, verified: true };
       }
     });
   }
@@ -61,10 +75,17 @@ export class BreakpointTable {
     return this.hypercalls.length > 0;
   }
 
-  /** The hypercall breakpoints that a call meets; its names are `mmuext_op` and `mmuext_op:MMUEXT_PIN_L1_TABLE`. */
-  matching(name: string, subOperations: readonly string[]): readonly BreakpointSpec[] {
-    const names = [name, ...subOperations.map((sub) => `${name}:${sub}`)];
-    return this.hypercalls.filter(({ test }) => names.some((one) => test.test(one))).map(({ spec }) => spec);
+  /**
+   * The hypercall breakpoints that a call meets; its names are `mmuext_op` and, for each request,
+   * `mmuext_op:MMUEXT_PIN_L1_TABLE`. Those whose condition needs the result stop after it.
+   */
+  matching(name: string, requests: readonly CallRequest[], when: 'before' | 'after'): MatchedHypercall[] {
+    return this.hypercalls.flatMap(({ spec, test }) => {
+      if (needsResult(spec.condition) !== (when === 'after')) return [];
+      if (test(name)) return [{ spec, requests }];
+      const named = requests.filter((request) => test(`${name}:${request.name}`));
+      return named.length === 0 ? [] : [{ spec, requests: named }];
+    });
   }
 
   private clear(): void {
@@ -101,10 +122,11 @@ export class BreakpointTable {
   }
 
   private setHypercall(spec: HypercallSpec): BreakpointPlace {
-    const test = patternOf(spec.pattern);
-    const known = hypercallNames().some((name) => patternOf(spec.pattern.split(':')[0] ?? '').test(name));
-    if (!known) return placed(spec.id, undefined, `No hypercall is called ${spec.pattern}.`);
-    this.hypercalls.push({ spec, test });
+    const pattern = spec.pattern.trim().replace(/^HYPERVISOR_/, '');
+    const isCall = globTest(pattern.split(':')[0] ?? '');
+    if (!hypercallNames().some(isCall))
+      return placed(spec.id, undefined, `No hypercall is called ${spec.pattern}.`);
+    this.hypercalls.push({ spec, test: globTest(pattern) });
     return { id: spec.id, verified: true };
   }
 
@@ -141,10 +163,3 @@ const isBefore = (
   x: { readonly line: number; readonly column: number },
   y: { readonly line: number; readonly column: number },
 ): boolean => x.line < y.line || (x.line === y.line && x.column < y.column);
-
-/** `mmu_update`, `HYPERVISOR_mmu_update`, `mmuext_op:MMUEXT_PIN_*`: `*` stands for any text. */
-function patternOf(pattern: string): RegExp {
-  const bare = pattern.trim().replace(/^HYPERVISOR_/, '');
-  const escaped = bare.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${escaped.join('.*')}$`);
-}

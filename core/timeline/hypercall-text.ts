@@ -24,8 +24,9 @@ export interface PendingHypercall {
   readonly read: ReadInteger;
 }
 
-/** Requests of a batch that a log entry shows. */
+/** Requests of a batch that a log entry shows, and that a breakpoint looks at. */
 const MAX_REQUESTS = 64;
+const MAX_ENTRIES = 4096;
 const PREEMPTED = 0x8000_0000;
 
 const MMU_COMMANDS = [
@@ -122,23 +123,35 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
 export const hypercallNames = (): readonly string[] =>
   HYPERCALLS.flatMap((row) => (row === undefined ? [] : [row.name]));
 
-/** The names of a call's sub-operations: one, or those of a batch's requests. */
-export function subOperations(call: PendingHypercall): readonly string[] {
+/** One request of a hypercall, or the hypercall itself where it takes no list. */
+export interface CallEntry {
+  /** `MMUEXT_PIN_L1_TABLE`, `MMU_NORMAL_PT_UPDATE`, `XENMEM_exchange`; null where there are no sub-operations. */
+  readonly name: string | null;
+  readonly command: bigint | null;
+  /** Address of the request in guest memory; null when the call takes no list. */
+  readonly at: bigint | null;
+}
+
+/** What a call asks for, one entry a request. */
+export function callEntries(call: PendingHypercall): readonly CallEntry[] {
   const name = hypercallName(call.nr);
   const named = COMMANDS[name];
-  if (named !== undefined) return namesAt(named, [argument(call, 0) & 0x3fn]);
+  if (named !== undefined) return [entryNamed(named, argument(call, 0) & 0x3fn, null)];
   if (name === 'mmuext_op')
-    return namesAt(
-      MMUEXT_NAMES,
-      requests(call, 0).map((at) => call.read(at, 4)),
-    );
+    return requests(call, 0, MAX_ENTRIES).map((at) => entryNamed(MMUEXT_NAMES, call.read(at, 4), at));
   if (name === 'mmu_update')
-    return namesAt(
-      MMU_COMMANDS,
-      requests(call, 0).map((at) => (call.read(at, 8) ?? 0n) & 3n),
-    );
-  return [];
+    return requests(call, 0, MAX_ENTRIES).map((at) => {
+      const ptr = call.read(at, 8);
+      return entryNamed(MMU_COMMANDS, ptr === null ? null : ptr & 3n, at);
+    });
+  return [{ name: null, command: null, at: null }];
 }
+
+const entryNamed = (
+  names: readonly (string | null)[],
+  command: bigint | null,
+  at: bigint | null,
+): CallEntry => ({ name: command === null ? null : (names[Number(command)] ?? `${command}`), command, at });
 
 /** The arguments by name; lists of requests are read. */
 export function describeArguments(call: PendingHypercall): JsonObject {
@@ -197,22 +210,31 @@ function vaMapping(call: PendingHypercall): JsonObject {
 }
 
 function describeReservation(call: PendingHypercall, into: Record<string, JsonValue>): void {
+  const reservation = reservationOf(call, MAX_REQUESTS);
+  if (reservation === null) return;
+  into['extents'] = reservation.extents.map(told);
+  into['nr_extents'] = reservation.count;
+  into['extent_order'] = reservation.order;
+}
+
+/** The extents of a memory_op that takes a reservation (of an exchange: what the guest gives); null for others. */
+export function reservationOf(
+  call: PendingHypercall,
+  most = MAX_ENTRIES,
+): { readonly extents: readonly (bigint | null)[]; readonly count: number; readonly order: number } | null {
   const layout = call.vcpu.domain.abi.memoryReservation;
   const command = XENMEM_NAMES[Number(argument(call, 0) & 0x3fn)] ?? '';
-  if (!/_reservation$|populate/.test(command) || /current|maximum/.test(command)) return;
+  if (hypercallName(call.nr) !== 'memory_op' || !/_reservation$|populate|exchange/.test(command)) return null;
+  if (/current|maximum/.test(command)) return null;
   const at = argument(call, 1);
   const field = ({ offset, bytes }: Field): bigint | null => call.read(at + BigInt(offset), bytes);
   const start = field(layout.extentStart);
   const count = field(layout.nrExtents);
-  if (start === null || count === null) return;
+  if (start === null || count === null) return null;
   const { wordBytes } = call.vcpu.domain.abi;
-  const shown = Math.min(Number(count), MAX_REQUESTS);
-  into['extents'] =
-    start === 0n
-      ? []
-      : Array.from({ length: shown }, (_, i) => told(call.read(start + BigInt(i * wordBytes), wordBytes)));
-  into['nr_extents'] = Number(count);
-  into['extent_order'] = Number(field(layout.extentOrder) ?? 0n);
+  const length = start === 0n ? 0 : Math.min(Number(count), most);
+  const extents = Array.from({ length }, (_, i) => call.read(start + BigInt(i * wordBytes), wordBytes));
+  return { extents, count: Number(count), order: Number(field(layout.extentOrder) ?? 0n) };
 }
 
 function describeEvent(call: PendingHypercall, into: Record<string, JsonValue>): void {
@@ -231,23 +253,21 @@ function describeGrants(call: PendingHypercall, into: Record<string, JsonValue>)
 }
 
 /** Addresses of a batch's requests. */
-function requests(call: PendingHypercall, index: number): bigint[] {
+function requests(call: PendingHypercall, index: number, most = MAX_REQUESTS): bigint[] {
   const { mmuextOp } = call.vcpu.domain.abi;
   const bytes = hypercallName(call.nr) === 'mmuext_op' ? mmuextOp.bytes : 16;
   const list = argument(call, index);
   const count = Number(argument(call, index + 1) & 0xffff_ffffn) % PREEMPTED;
   if (list === 0n) return [];
-  return Array.from({ length: Math.min(count, MAX_REQUESTS) }, (_, i) => list + BigInt(i * bytes));
+  return Array.from({ length: Math.min(count, most) }, (_, i) => list + BigInt(i * bytes));
 }
 
-function argument(call: PendingHypercall, index: number): bigint {
+/** An argument as an unsigned number. */
+export function argument(call: PendingHypercall, index: number): bigint {
   const lo = call.args[index * 2] ?? 0;
   const hi = call.vcpu.domain.abi.wordBytes === 8 ? (call.args[index * 2 + 1] ?? 0) : 0;
   return joinWords(lo, hi);
 }
-
-const namesAt = (names: readonly (string | null)[], numbers: readonly (bigint | null)[]): readonly string[] =>
-  numbers.map((number) => (number === null ? null : names[Number(number)]) ?? `${String(number)}`);
 
 const told = (value: bigint | null): JsonValue => (value === null ? null : hex(value));
 const hex = (value: bigint): string => `0x${value.toString(16)}`;

@@ -6,6 +6,7 @@
  */
 import type { VirtualAddress } from '../units.ts';
 import type { Session } from './session.ts';
+import type { DataHit, DataSpec } from './watches.ts';
 
 export type AbiName = 'x86_64' | 'x86_32p' | 'x86_32';
 
@@ -106,13 +107,17 @@ export type BreakpointSpec =
     }
   /** Name of a function of the script or library (`page_fault_handler`). */
   | { readonly kind: 'function'; readonly id: number; readonly name: string; readonly condition?: string }
-  /** `mmu_update`, `HYPERVISOR_mmu_update`, `mmuext_op:MMUEXT_PIN_*`; `*` matches any text. Stops before the call. */
+  /**
+   * `mmu_update`, `HYPERVISOR_mmu_update`, `mmuext_op:MMUEXT_PIN_*`; `*` matches any text. Stops before the call, or
+   * behind it when the condition asks for its result (`$rc`, `$done`). The library's start-up does not count.
+   */
   | {
       readonly kind: 'hypercall';
       readonly id: number;
       readonly pattern: string;
       readonly condition?: string;
-    };
+    }
+  | DataSpec;
 
 /** Where a breakpoint went; `verified: false` says why in `message`. */
 export interface BreakpointPlace {
@@ -132,28 +137,86 @@ export interface SourcePlace {
   readonly library: boolean;
 }
 
+/** Off, on, or on where a condition holds. */
+export type FilterSetting = boolean | { readonly condition: string };
+
 /** Which events stop a run beside breakpoints. */
 export interface ExceptionFilters {
-  readonly refused: boolean;
-  readonly fault: boolean;
-  readonly crashed: boolean;
+  readonly refused: FilterSetting;
+  /** Refused, and the Xen of this run prints nothing. */
+  readonly silent: FilterSetting;
+  /** A page fault is delivered. */
+  readonly fault: FilterSetting;
+  /** Another trap is delivered: #GP, #UD, #DE. */
+  readonly trap: FilterSetting;
+  readonly crashed: FilterSetting;
   /** An access about to go through a translation of the TLB that the page tables no longer give (slower). */
-  readonly stale: boolean;
+  readonly stale: FilterSetting;
+  /** P2M and M2P disagree, looked at after hypercalls and stores to the P2M. */
+  readonly disagree: FilterSetting;
+  /** The audit finds something, made after every hypercall (slow). */
+  readonly audit: FilterSetting;
+}
+export type FilterName = keyof ExceptionFilters;
+
+export const NO_FILTERS: ExceptionFilters = {
+  refused: false,
+  silent: false,
+  fault: false,
+  trap: false,
+  crashed: false,
+  stale: false,
+  disagree: false,
+  audit: false,
+};
+
+/** A condition that could not be evaluated; what it guards has stopped, so that its author sees it. */
+export interface ConditionProblem {
+  /** The breakpoint's; 0 for a filter. */
+  readonly id: number;
+  readonly condition: string;
+  readonly message: string;
 }
 
-export const NO_FILTERS: ExceptionFilters = { refused: false, fault: false, crashed: false, stale: false };
+/** A P2M entry that the M2P does not confirm. */
+export interface Disagreement {
+  readonly domain: number;
+  readonly pfn: number;
+  readonly mfn: number;
+  /** What the M2P says of the frame; null for an invalid entry. */
+  readonly m2p: number | null;
+}
 
-export type Stop =
+/** Why a run stands still; with it, what data breakpoints met at the same place, and conditions that have trouble. */
+export type Stop = StopReason & {
+  readonly problems?: readonly ConditionProblem[];
+  readonly data?: readonly DataHit[];
+};
+
+type StopReason =
   | { readonly kind: 'step'; readonly vcpu: VcpuNumber }
   | { readonly kind: 'breakpoint'; readonly vcpu: VcpuNumber; readonly ids: readonly number[] }
-  /** Standing at a hypercall breakpoint, the call not yet made. */
+  /** Standing at a hypercall breakpoint: in front of the call, or behind it, `returned` telling of it. */
   | {
       readonly kind: 'hypercall';
       readonly vcpu: VcpuNumber;
       readonly ids: readonly number[];
       readonly name: string;
       readonly args: JsonObject;
+      readonly returned: HypercallRecord | null;
     }
+  /** Behind the statement, hypercall or trap that touched what data breakpoints watch; `during` names a hypercall. */
+  | {
+      readonly kind: 'data';
+      readonly vcpu: VcpuNumber;
+      readonly ids: readonly number[];
+      readonly hits: readonly DataHit[];
+      readonly during: string | null;
+    }
+  /** A hypercall or a store to the P2M has left entries of the P2M that the M2P does not confirm. */
+  | { readonly kind: 'disagreement'; readonly vcpu: VcpuNumber; readonly entries: readonly Disagreement[] }
+  /** The audit finds the model or, after an edit, the state unsound. */
+  | { readonly kind: 'audit'; readonly vcpu: VcpuNumber; readonly messages: readonly string[] }
   /** A hypercall was refused; the frame is the guest's own statement that made it. */
   | { readonly kind: 'refused'; readonly vcpu: VcpuNumber; readonly record: HypercallRecord }
   | { readonly kind: 'fault'; readonly vcpu: VcpuNumber; readonly record: FaultRecord }

@@ -46,6 +46,8 @@ export interface DataSpec {
 /** One data breakpoint that was met. */
 export interface DataHit {
   readonly id: number;
+  /** The part of the place that was accessed. */
+  readonly place: WatchedPlace;
   readonly what: string;
   readonly access: WatchedAccess;
   readonly by: Accessor;
@@ -139,21 +141,29 @@ export class Watches {
     return base;
   }
 
-  /** The locals of a vCPU that have changed since its last statement in their function. */
-  locals(vm: Vm): DataHit[] {
+  /** What the last statement or event of a vCPU has met. `xenHasRun`: pages may be elsewhere. */
+  met(vm: Vm, xenHasRun: boolean): DataHit[] {
+    return [...this.locals(vm), ...this.collect(xenHasRun)];
+  }
+
+  spec(id: number): DataSpec | undefined {
+    return this.armed.find(({ spec }) => spec.id === id)?.spec;
+  }
+
+  /** The locals that have changed since the last statement in their function. */
+  private locals(vm: Vm): DataHit[] {
     return this.armed.flatMap((one) => {
-      if (one.kind !== 'local' || this.vmOf(one.place.vcpu) !== vm) return [];
+      if (one.kind !== 'local' || this.vmOf(one.place.vcpu) !== vm || vm.base > one.place.base) return [];
       const old = one.known;
       const now = this.localValue(one.place);
       one.known = now;
-      if (old === null || now === null || old === now || vm.base > one.place.base) return [];
+      if (old === null || now === null || old === now) return [];
       return [this.hitOf(one, 'change', 'guest', old, now)];
     });
   }
 
-  /** What the accesses since the last time mean. `tablesMayHaveChanged`: Xen has run, so that pages may be elsewhere. */
-  collect(tablesMayHaveChanged: boolean): DataHit[] {
-    if (!this.isActive) return [];
+  /** What the accesses since the last time mean. */
+  private collect(tablesMayHaveChanged: boolean): DataHit[] {
     const notes = new Map<number, AccessNote[]>();
     for (const note of this.cells.take()) {
       const list = notes.get(note.cell);
@@ -278,6 +288,7 @@ export class Watches {
     const part = place === spec.place ? '' : `, ${placeLabel(place)}`;
     return {
       id: spec.id,
+      place,
       what: spec.name === undefined ? placeLabel(place) : `${spec.name}${part}`,
       access,
       by,
