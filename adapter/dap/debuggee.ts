@@ -15,7 +15,7 @@ import {
 import { type DomainId, domainId } from '../../core/units.ts';
 import type { RequestArguments } from './arguments.ts';
 import { Breakpoints } from './breakpoint-table.ts';
-import { DEFAULT_FILTERS } from './exceptions.ts';
+import { DEFAULT_FILTERS } from './exception-filters.ts';
 import { FrameTable } from './frame-table.ts';
 import { VariableTable } from './variable-table.ts';
 
@@ -196,4 +196,5 @@ export class Debuggee {
   }
 }
 
-const isBreakpoint = (stop: Stop): boolean => stop.kind === 'breakpoint' || stop.kind === 'hypercall';
+const isBreakpoint = ({ kind }: Stop): boolean =>
+  kind === 'breakpoint' || kind === 'hypercall' || kind === 'data';

@@ -9,6 +9,7 @@ import { type Context, type RequestRow, type RequestRows, debuggeeOf } from './c
 import type { Debuggee, RunResult, Standing } from './debuggee.ts';
 import { staleSentence } from './exceptions.ts';
 import { sendOutput } from './output.ts';
+import { auditStop, dataStop, disagreementStop, hypercallStop } from './stop-texts.ts';
 
 type Names = 'continue' | 'next' | 'stepIn' | 'stepOut' | 'pause';
 
@@ -161,7 +162,13 @@ function reasonOf(
     case 'breakpoint':
       return { reason: standing.kind };
     case 'hypercall':
-      return { reason: 'function breakpoint', description: `Paused before hypercall ${standing.name}` };
+      return hypercallStop(standing);
+    case 'data':
+      return dataStop(standing);
+    case 'disagreement':
+      return disagreementStop(standing);
+    case 'audit':
+      return auditStop(standing);
     case 'refused': {
       const { name, refusal } = standing.record;
       return {
