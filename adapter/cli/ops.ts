@@ -1,7 +1,7 @@
 /** `xenscope ops`: a list of operations on a freshly built domain of the model (contracts of docs/conformance.md). */
 
 import { readFileSync } from 'node:fs';
-import type { FrameState } from '../conformance/guest-port.ts';
+import type { FrameRecord } from '../conformance/guest-port.ts';
 import { DomainStopped, ModelPort } from '../conformance/model-port.ts';
 import { OperationMistake, parseOperations, readNumber } from '../conformance/operations.ts';
 import { outcomeLine } from '../conformance/output.ts';
@@ -84,5 +84,5 @@ const asNumber = (text: string): string | number => (/^\d+$/.test(text) ? Number
 const statesOf = (
   runner: OperationRunner,
   shown: readonly bigint[],
-): ReadonlyMap<string, FrameState | null> =>
+): ReadonlyMap<string, FrameRecord | null> =>
   new Map(shown.map((pfn) => [`0x${pfn.toString(16)}`, runner.frameState(pfn)]));

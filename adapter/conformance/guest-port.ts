@@ -23,14 +23,23 @@ export interface FrameState {
   readonly allocated: boolean;
 }
 
+/** The same with what a list's output does not show, but a comparison of two machines looks at. */
+export interface FrameRecord extends FrameState {
+  readonly owner: 'domain' | 'other' | 'none';
+  /** Of a table in use: linear entries that it holds (+) or uses of it as one (-). */
+  readonly linear: number;
+}
+
 /** A frame that nobody owns. */
-export const FREE_FRAME: FrameState = {
+export const FREE_FRAME: FrameRecord = {
   type: 'none',
   typeCount: 0,
   refCount: 0,
   pinned: false,
   validated: false,
   allocated: false,
+  owner: 'none',
+  linear: 0,
 };
 
 /** A frame between video memory's borders, and one past every machine's memory. */
@@ -59,8 +68,10 @@ export interface GuestPort {
   setP2m(pfn: number, frame: bigint): void;
   /** The M2P entry, read without the guest; null past its end. */
   m2p(frame: bigint): bigint | null;
+  /** A word of 8 bytes of a frame, read without the guest. */
+  word(frame: bigint, index: number): bigint;
   /** Null for a frame that Xen has no row for. */
-  frame(frame: bigint): FrameState | null;
+  frame(frame: bigint): FrameRecord | null;
   /** The rule that the last hypercall broke; null where the port cannot tell. */
   readonly brokenRule: string | null;
 }

@@ -7,7 +7,9 @@ import { x86_64 } from '../../core/abi/x86_64.ts';
 import { emulatePteWrite } from '../../core/hypervisor/pte-emulation.ts';
 import { type AuditProblem, audit } from '../../core/hypervisor/audit.ts';
 import { DEFAULT_OPTIONS, Hypervisor } from '../../core/hypervisor/hypervisor.ts';
+import { linearCount } from '../../core/hypervisor/linear.ts';
 import type { RuleId } from '../../core/hypervisor/rules.ts';
+import { isPageTable } from '../../core/hypervisor/type-system.ts';
 import type { Domain } from '../../core/machine/domain.ts';
 import { FrameFlag } from '../../core/machine/frames.ts';
 import { Machine } from '../../core/machine/machine.ts';
@@ -24,7 +26,7 @@ import {
   VGA_FRAME,
   FREE_FRAME,
   type AccessFault,
-  type FrameState,
+  type FrameRecord,
   type GuestPort,
 } from './guest-port.ts';
 import type { BootTable, FrameAlias } from './operations.ts';
@@ -73,6 +75,8 @@ export class ModelPort implements GuestPort {
     if (vcpu === undefined || layout === null)
       throw new Error('model-port: the domain has no vCPU or no layout');
     this.vcpu = vcpu;
+    // Xen takes the table's first page when it creates the domain, the model when it first needs it.
+    this.hypervisor.grants.of(this.domain).grow(1);
     this.nrPages = this.domain.nrPages;
     const p2mPages = Math.ceil((this.nrPages * 8) / PAGE_SIZE);
     this.p2mFrames = Array.from({ length: p2mPages }, (_, i) =>
@@ -109,11 +113,13 @@ export class ModelPort implements GuestPort {
 
   /** The 8-byte words of a frame. */
   contents(frame: bigint): BigUint64Array {
+    return BigUint64Array.from({ length: PAGE_SIZE / 8 }, (_, i) => this.word(frame, i));
+  }
+
+  word(frame: bigint, index: number): bigint {
     const at = mfn(Number(frame));
     const { memory } = this.machine;
-    return BigUint64Array.from({ length: PAGE_SIZE / 8 }, (_, i) =>
-      joinWords(memory.readWord(at, i * 2), memory.readWord(at, i * 2 + 1)),
-    );
+    return joinWords(memory.readWord(at, index * 2), memory.readWord(at, index * 2 + 1));
   }
 
   /** The first frame from which on all are free. */
@@ -200,7 +206,7 @@ export class ModelPort implements GuestPort {
     return frame < BigInt(MACHINE_FRAMES) ? this.machine.m2pValue(mfn(Number(frame))) : null;
   }
 
-  frame(frame: bigint): FrameState | null {
+  frame(frame: bigint): FrameRecord | null {
     if (frame >= BigInt(MACHINE_FRAMES)) return null;
     const at = mfn(Number(frame));
     const { frames } = this.machine;
@@ -213,7 +219,14 @@ export class ModelPort implements GuestPort {
       pinned: frames.hasFlag(at, FrameFlag.pinned),
       validated: frames.hasFlag(at, FrameFlag.validated),
       allocated: frames.hasFlag(at, FrameFlag.allocated),
+      owner: frames.owner.get(at) === this.domain.id ? 'domain' : 'other',
+      linear: this.isTableInUse(at) ? linearCount(this.hypervisor, at) : 0,
     };
+  }
+
+  private isTableInUse(frame: Mfn): boolean {
+    const { frames } = this.machine;
+    return isPageTable(frames.type.get(frame)) && frames.typeCount.get(frame) > 0;
   }
 
   /** Xen carries out a store to an L1 table in the guest's stead. */

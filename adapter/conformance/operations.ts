@@ -16,8 +16,11 @@ export type BootTable = (typeof BOOT_TABLES)[number];
  * first MiB that is no RAM, and one past the end of memory.
  */
 export const OTHER_FRAMES = ['shared_info', 'xen.m2p', 'free', 'vga', 'nowhere'] as const;
-export type FrameAlias = BootTable | (typeof OTHER_FRAMES)[number];
-const ALIASES: readonly string[] = [...BOOT_TABLES, ...OTHER_FRAMES];
+/** The first pages of the grant table, once `grant_setup` has told where they are. */
+export const GRANT_FRAMES = ['grant.0', 'grant.1'] as const;
+export type GrantFrame = (typeof GRANT_FRAMES)[number];
+export type FrameAlias = BootTable | (typeof OTHER_FRAMES)[number] | GrantFrame;
+const ALIASES: readonly string[] = [...BOOT_TABLES, ...OTHER_FRAMES, ...GRANT_FRAMES];
 
 export interface MmuRequest {
   readonly p: FrameName;
@@ -27,6 +30,17 @@ export interface MmuRequest {
   readonly to?: FrameName;
   readonly cmd: number;
 }
+
+/**
+ * A 64-bit argument or word of data of `hypercall`: a number, or what a list cannot know as a number: a machine frame, an
+ * entry that names one, the machine address of an entry, the address of the data itself.
+ */
+export type Word =
+  | bigint
+  | { readonly frame: FrameName }
+  | { readonly pte: bigint; readonly to?: FrameName }
+  | { readonly table: FrameName; readonly index: number; readonly cmd?: number }
+  | { readonly data: number };
 
 /** Where a grant mapping goes: a virtual address, or an entry of an L1 table. */
 export type GrantPlace = { readonly va: bigint } | { readonly p: FrameName; readonly index: number };
@@ -83,13 +97,33 @@ export type Operation = Common &
         readonly dom: number;
       }
     | { readonly op: 'grant_unmap'; readonly place: GrantPlace; readonly handle: number }
+    | {
+        readonly op: 'hypercall';
+        readonly nr: number;
+        readonly args: readonly Word[];
+        readonly data?: readonly Word[];
+        /** Words of the data that are reported as they are afterwards. */
+        readonly show?: readonly number[];
+      }
   );
 
 export type OperationName = Operation['op'];
 
 /** The kinds of fields and the values that each takes. */
 type FieldKind =
-  'word' | 'u32' | 'u16' | 'command' | 'slot' | 'order' | 'frame' | 'requests' | 'flag' | 'text';
+  | 'word'
+  | 'u32'
+  | 'u16'
+  | 'command'
+  | 'slot'
+  | 'order'
+  | 'frame'
+  | 'requests'
+  | 'args'
+  | 'data'
+  | 'indexes'
+  | 'flag'
+  | 'text';
 
 interface FieldRow {
   readonly kind: FieldKind;
@@ -131,6 +165,12 @@ const FIELDS: { readonly [op in OperationName]: Fields } = {
   grant_set: { ref: required('u32'), p: required('frame'), flags: required('u16'), domid: required('u16') },
   grant_map: { ref: required('u32'), ...PLACE, flags: required('u32'), dom: required('u16') },
   grant_unmap: { ...PLACE, handle: required('u32') },
+  hypercall: {
+    nr: required('u32'),
+    args: required('args'),
+    data: optional('data'),
+    show: optional('indexes'),
+  },
 };
 
 export const OPERATION_NAMES = Object.keys(FIELDS) as readonly OperationName[];
@@ -144,7 +184,7 @@ export class OperationMistake extends Error {}
  */
 export function parseOperations(text: string): { readonly line: number; readonly operation: Operation }[] {
   return text.split('\n').flatMap((content, i) => {
-    if (content.trim() === '' || content.startsWith('#')) return [];
+    if (/^\s*(#|$)/.test(content)) return [];
     try {
       return [{ line: i + 1, operation: parseOperation(content) }];
     } catch (error) {
@@ -228,6 +268,37 @@ function readFields(given: Record<string, unknown>, fields: Fields, where: strin
   return values;
 }
 
+/** The forms of a word that is not plainly a number, each told by its first field. */
+const WORD_FORMS: { readonly [field: string]: Fields } = {
+  frame: { frame: required('frame') },
+  pte: VALUE,
+  table: { table: required('frame'), index: required('slot'), cmd: optional('command') },
+  data: { data: required('u16') },
+};
+
+function readWord(value: unknown, what: string): Word {
+  if (typeof value !== 'object' || value === null) return readNumber(value, what, 64);
+  const form = Object.keys(WORD_FORMS).find((field) => Object.hasOwn(value, field));
+  if (form === undefined)
+    throw new OperationMistake(
+      `${what} is ${show(value)}: give a number, or an object with one of ${Object.keys(WORD_FORMS).join(', ')}`,
+    );
+  return readFields(value as Record<string, unknown>, WORD_FORMS[form] as Fields, what) as Word;
+}
+
+/** Reads a list of at most so many elements, each by `read`. */
+function readList<T>(
+  value: unknown,
+  what: string,
+  limit: number,
+  read: (value: unknown, what: string) => T,
+): readonly T[] {
+  if (!Array.isArray(value)) throw new OperationMistake(`${what} is ${show(value)}: give a list`);
+  if (value.length > limit)
+    throw new OperationMistake(`${what} has ${value.length} elements: at most ${limit} fit`);
+  return value.map((one, i) => read(one, `${what}[${i}]`));
+}
+
 const READERS: { readonly [kind in FieldKind]: (value: unknown, what: string) => unknown } = {
   word: (value, what) => readNumber(value, what, 64),
   u32: (value, what) => Number(readNumber(value, what, 32)),
@@ -237,17 +308,16 @@ const READERS: { readonly [kind in FieldKind]: (value: unknown, what: string) =>
   order: (value, what) => readBelow(value, what, 64),
   frame: (value, what) =>
     typeof value === 'string' && ALIASES.includes(value) ? value : readNumber(value, what, 64),
-  requests: (value, what) => {
-    if (!Array.isArray(value))
-      throw new OperationMistake(`${what} is ${show(value)}: give a list of requests`);
-    if (value.length > MAX_REQUESTS)
-      throw new OperationMistake(`${what} has ${value.length} requests: at most ${MAX_REQUESTS} fit`);
-    return value.map((one: unknown, i) => {
-      if (typeof one !== 'object' || one === null)
-        throw new OperationMistake(`${what}: request ${i} is ${show(one)}: give an object`);
-      return readFields(one as Record<string, unknown>, REQUEST, `request ${i}`);
-    });
-  },
+  requests: (value, what) =>
+    readList(value, what, MAX_REQUESTS, (one, which) => {
+      if (typeof one !== 'object' || one === null || Array.isArray(one))
+        throw new OperationMistake(`${which} is ${show(one)}: give an object`);
+      return readFields(one as Record<string, unknown>, REQUEST, which);
+    }),
+  args: (value, what) => readList(value, what, MAX_ARGUMENTS, readWord),
+  data: (value, what) => readList(value, what, MAX_DATA_WORDS, readWord),
+  indexes: (value, what) =>
+    readList(value, what, MAX_DATA_WORDS, (one, which) => readBelow(one, which, MAX_DATA_WORDS)),
   flag: (value, what) => {
     if (typeof value !== 'boolean')
       throw new OperationMistake(`${what} is ${show(value)}: give true or false`);
@@ -261,6 +331,9 @@ const READERS: { readonly [kind in FieldKind]: (value: unknown, what: string) =>
 
 /** Requests of one mmu_update that fit into the argument pages. */
 export const MAX_REQUESTS = 512;
+const MAX_ARGUMENTS = 5;
+/** Words of data of one hypercall. */
+const MAX_DATA_WORDS = 1024;
 
 /** A number: JSON's own where it is exact, or a hexadecimal string. Also used for the PFNs of `--frames`. */
 export function readNumber(value: unknown, what: string, bits: number): bigint {

@@ -76,7 +76,6 @@ function copyBetween(hv: Hypervisor, caller: Domain, source: Side, dest: Side, l
   if (typeof from === 'number') return from;
   const to = domainOf(hv, caller, dest);
   if (typeof to === 'number') return to;
-  if (length === 0 && !copyBoundsFirst) return 0;
   const claimedSource = claim(hv, caller, from, source);
   if (typeof claimedSource === 'number') return claimedSource;
   const claimedDest = claim(hv, caller, to, dest);
@@ -93,19 +92,37 @@ function copyBetween(hv: Hypervisor, caller: Domain, source: Side, dest: Side, l
   return status;
 }
 
-/** The domain that a side names; only one's own pages, as DOMID_SELF, may be named by their frame. */
+/** The domain that a side names. */
 function domainOf(hv: Hypervisor, caller: Domain, side: Side): Domain | number {
-  const facts = { side: side.name, foreign: side.domid, foreignHex: side.domid.toString(16) };
-  if (side.domid !== DOMID.SELF && !side.byGrant) return refuse(hv, 'copy.by-frame', facts);
-  met(hv, 'copy.by-frame');
+  if (hv.ruleSet.grantTable.copyByFrameSeenAt === 'domain') {
+    const refused = checkByFrame(hv, side);
+    if (refused !== 0) return refused;
+  }
   if (side.domid === DOMID.SELF) return caller;
-  return hv.machine.domain(side.domid as DomainId) ?? refuse(hv, 'copy.domain', facts);
+  return hv.machine.domain(side.domid as DomainId) ?? refuse(hv, 'copy.domain', sideFacts(side));
 }
+
+/** Only one's own pages, as DOMID_SELF, may be named by their frame. */
+function checkByFrame(hv: Hypervisor, side: Side): number {
+  if (side.domid !== DOMID.SELF && !side.byGrant) return refuse(hv, 'copy.by-frame', sideFacts(side));
+  met(hv, 'copy.by-frame');
+  return 0;
+}
+
+const sideFacts = (side: Side): Record<string, string | number> => ({
+  side: side.name,
+  foreign: side.domid,
+  foreignHex: side.domid.toString(16),
+});
 
 function claim(hv: Hypervisor, caller: Domain, owner: Domain, side: Side): Claimed | number {
   const readonly = side.name === 'source';
   const increment = readonly ? Pin.hostRead : Pin.hostWrite;
   const table = hv.grants.of(owner);
+  if (hv.ruleSet.grantTable.copyByFrameSeenAt === 'page') {
+    const refused = checkByFrame(hv, side);
+    if (refused !== 0) return refused;
+  }
   if (side.byGrant) {
     const status = pinEntry(hv, table, caller.id, side.what, increment, readonly);
     if (status !== 0) return status;

@@ -29,6 +29,8 @@ export interface GrantTableRules {
   readonly unmapsInBatches: boolean;
   /** A copy's offsets and length are looked at before its domains and frames, or after. */
   readonly copyBoundsFirst: boolean;
+  /** Whether a side may be named by its frame is seen with its domain, or when its page is claimed. */
+  readonly copyByFrameSeenAt: 'domain' | 'page';
   /** The toolstack grants itself the rings of a new domU (entries 0 and 1). */
   readonly toolstackFillsReserved: boolean;
   /** The mark of a debug build on entries made by a grant. */
@@ -52,6 +54,7 @@ export const GRANT_TABLE_RULES: { readonly [xen in XenVersion]: GrantTableRules 
     alwaysUser: new Set(),
     unmapsInBatches: true,
     copyBoundsFirst: false,
+    copyByFrameSeenAt: 'page',
     toolstackFillsReserved: true,
     debugMark: { lo: 0, hi: GNTTAB_HI },
     implicitUnmap: 'fault',
@@ -70,6 +73,7 @@ export const GRANT_TABLE_RULES: { readonly [xen in XenVersion]: GrantTableRules 
     alwaysUser: new Set(['x86_64']),
     unmapsInBatches: false,
     copyBoundsFirst: true,
+    copyByFrameSeenAt: 'domain',
     toolstackFillsReserved: false,
     debugMark: { lo: 0x800, hi: 0 },
     implicitUnmap: 'crash',

@@ -8,10 +8,13 @@ import { DomainStopped, type ModelPort } from '../../adapter/conformance/model-p
 import {
   BOOT_TABLES,
   type FrameName,
+  GRANT_FRAMES,
   type Operation,
   OperationMistake,
 } from '../../adapter/conformance/operations.ts';
-import type { FrameState } from '../../adapter/conformance/guest-port.ts';
+import type { FrameRecord } from '../../adapter/conformance/guest-port.ts';
+import type { GrantEntry } from '../../adapter/conformance/grant-operations.ts';
+import { frameIn, isPresent, withFrame } from '../../adapter/conformance/entries.ts';
 import { type Outcome, OperationRunner } from '../../adapter/conformance/runner.ts';
 import type { RealPort } from './real/real-port.ts';
 
@@ -32,7 +35,6 @@ export type Step =
   | { readonly kind: 'unsafe' | 'end' }
   | { readonly kind: 'mismatch'; readonly mismatch: Mismatch };
 
-const FRAME_FIELD = 0x000f_ffff_ffff_f000n;
 /** Slots of roots that hold what only that machine has; they stay in a page that was a root. */
 const XEN_SLOTS = { from: 256, to: 271 } as const;
 /** Extents of these orders are left out: the real machine would use up its memory. Larger ones Xen refuses. */
@@ -40,7 +42,13 @@ const LARGE_ORDERS = { from: 5, to: 18 } as const;
 /** What the kernel needs to go on: its image, the boot pages that the runner maps at, and the boot stack. */
 const KERNEL_PAGES = 0x50;
 
-const STATE_FIELDS = ['type', 'typeCount', 'refCount', 'pinned', 'validated', 'allocated'] as const;
+/** What must be equal in the frame table, beside the M2P entries of pages that have a PFN. */
+const STATE_FIELDS = [
+  ...['type', 'typeCount', 'refCount', 'pinned', 'validated', 'allocated', 'owner', 'linear'],
+] as const satisfies readonly (keyof FrameRecord)[];
+
+/** Operations that get frames from Xen, whose choice the model has to follow: the real machine goes first. */
+const TAKES_FRAMES: ReadonlySet<Operation['op']> = new Set(['populate', 'exchange', 'grant_setup']);
 
 /**
  * Which frame of the model stands for which of the real machine. Xen's allocator chooses by rules that a guest cannot
@@ -64,26 +72,43 @@ export class FrameTwins {
     this.fresh = this.model.firstFreeFrame;
   }
 
-  /** The model's frames for a run of real ones; null when they do not lie beside each other. */
-  of(base: bigint, count: number): bigint | null {
-    const frames = Array.from({ length: count }, (_, i) => this.known(base + BigInt(i)));
+  /** The first of the model's frames for a run of real ones; null when they do not lie beside each other. */
+  of(run: readonly bigint[]): bigint | null {
+    const frames = run.map((frame) => this.known(frame));
     const [first] = frames;
     if (first === undefined) return null;
-    if (frames.every((frame) => frame === null)) return this.takeFresh(base, count);
+    if (frames.every((frame) => frame === null)) return this.takeFresh(run);
     const isRun = first !== null && frames.every((frame, i) => frame === first + BigInt(i));
-    return isRun && first % BigInt(count) === 0n ? first : null;
+    return isRun && first % BigInt(run.length) === 0n ? first : null;
   }
 
   /** The model's frame that stands for a real one. */
   known(real: bigint): bigint | null {
-    return this.atStart.get(real) ?? this.taken.get(real) ?? null;
+    return this.taken.get(real) ?? this.atStart.get(real) ?? null;
   }
 
-  private takeFresh(base: bigint, count: number): bigint {
-    const size = BigInt(count);
+  /** A frame from which on the model has given none away. */
+  get firstUnused(): bigint {
+    return this.fresh;
+  }
+
+  /** Notes which frames stand for each other from now on. */
+  pair(real: readonly bigint[], model: readonly bigint[]): void {
+    real.forEach((frame, i) => {
+      const twin = model[i];
+      if (twin === undefined) return;
+      this.taken.set(frame, twin);
+      if (twin >= this.fresh) this.fresh = twin + 1n;
+    });
+  }
+
+  private takeFresh(run: readonly bigint[]): bigint {
+    const size = BigInt(run.length);
     const first = ((this.fresh + size - 1n) / size) * size;
-    for (let i = 0n; i < size; i++) this.taken.set(base + i, first + i);
-    this.fresh = first + size;
+    this.pair(
+      run,
+      run.map((_, i) => first + BigInt(i)),
+    );
     return first;
   }
 }
@@ -96,6 +121,8 @@ export class MachinePair {
   private readonly modelRunner: OperationRunner;
   private readonly realRunner: OperationRunner;
   private readonly names: readonly FrameName[];
+  /** Grant references that the list has written. */
+  private readonly refs = new Set<number>();
 
   /** @param pages the PFNs whose frames are compared after each operation, beside the boot tables. */
   constructor(model: ModelPort, real: RealPort, twins: FrameTwins, pages: readonly bigint[]) {
@@ -107,16 +134,16 @@ export class MachinePair {
     twins.reset();
     this.modelRunner = new OperationRunner(model, () => null);
     this.realRunner = new OperationRunner(real, (frame) => twins.known(frame));
-    this.names = [...BOOT_TABLES, 'shared_info', 'free', ...pages];
+    this.names = [...BOOT_TABLES, 'shared_info', 'free', ...GRANT_FRAMES, ...pages];
   }
 
   /** The model's row of a page: what the generator looks at. */
-  state(name: FrameName): FrameState | null {
+  state(name: FrameName): FrameRecord | null {
     return this.modelRunner.frameState(name);
   }
 
   run(operation: Operation): Step {
-    if (operation.op === 'populate') return this.runPopulate(operation, operation.p, operation.order);
+    if (TAKES_FRAMES.has(operation.op)) return this.runTaking(operation);
     if (this.touchesNamedFrame(operation)) return { kind: 'unsafe' };
     const mark = this.model.mark();
     const model = this.onModel(operation);
@@ -128,20 +155,26 @@ export class MachinePair {
   }
 
   /** The real machine goes first, to say which frames were taken. What they hold is undefined: zeros for both. */
-  private runPopulate(operation: Operation, p: FrameName, order: number): Step {
-    if (typeof p !== 'bigint' || p >= BigInt(this.real.nrPages) || isLarge(order)) return { kind: 'unsafe' };
+  private runTaking(operation: Operation): Step {
+    if (!this.canTake(operation)) return { kind: 'unsafe' };
     const real = this.realRunner.run(operation);
-    if (real.rc === 1) {
-      const base = this.real.p2m(Number(p));
-      for (let i = 0; i < 2 ** order; i++) this.real.clearFrame(base + BigInt(i));
-      const twin = this.twins.of(base, 2 ** order);
-      if (twin === null) return { kind: 'end' };
-      this.model.preferFrame(twin);
-      const model = this.modelRunner.run(operation);
-      if (this.model.p2m(Number(p)) !== twin) return this.wrongFrame(operation, twin);
-      return this.compare(operation, model, real);
-    }
-    return this.compare(operation, this.modelRunner.run(operation), real);
+    const { taken } = this.realRunner;
+    const isTable = operation.op === 'grant_setup';
+    const twin = taken.length === 0 || isTable ? this.twins.firstUnused : this.twins.of(taken);
+    if (twin === null) return { kind: 'end' };
+    if (!isTable) for (const frame of taken) this.real.clearFrame(frame);
+    this.model.preferFrame(twin);
+    const model = this.modelRunner.run(operation);
+    if (isTable) this.twins.pair(taken, this.modelRunner.taken);
+    else if (taken.length > 0 && this.modelRunner.taken[0] !== twin) return this.wrongFrame(operation, twin);
+    return this.compare(operation, model, real);
+  }
+
+  /** Extents that would use up the memory of the real machine are left out, as is what no list can mean. */
+  private canTake(operation: Operation): boolean {
+    if (operation.op === 'populate' && isLarge(operation.order)) return false;
+    const isPlaced = operation.op === 'grant_setup' || ('p' in operation && typeof operation.p === 'bigint');
+    return isPlaced && (!('p' in operation) || (operation.p as bigint) < BigInt(this.real.nrPages));
   }
 
   /** The frame that Xen found free is not free in the model. */
@@ -151,8 +184,12 @@ export class MachinePair {
   }
 
   private compare(operation: Operation, model: Outcome, real: Outcome): Step {
-    if (this.names.some((name) => isPartial(this.realRunner.frameState(name)))) return { kind: 'end' };
-    const mismatch = this.compareOutcomes(operation, model, real) ?? this.compareFrames(operation);
+    const states = this.names.map((name) => this.realRunner.frameState(name));
+    if (states.some(isPartial)) return { kind: 'end' };
+    const mismatch =
+      this.compareOutcomes(operation, model, real) ??
+      this.compareFrames(operation, states) ??
+      this.compareGrants(operation);
     return mismatch === null ? { kind: 'equal', outcome: model } : { kind: 'mismatch', mismatch };
   }
 
@@ -182,9 +219,9 @@ export class MachinePair {
 
   /** A present entry with the frame that stands for its own on the model. */
   private asOnModel(word: bigint): bigint {
-    if ((word & 1n) === 0n) return word;
-    const twin = this.twins.known((word & FRAME_FIELD) >> 12n);
-    return twin === null ? word : (word & ~FRAME_FIELD) | (twin << 12n);
+    if (!isPresent(word)) return word;
+    const twin = this.twins.known(frameIn(word));
+    return twin === null ? word : withFrame(word, twin);
   }
 
   /** Broken invariants of the model. */
@@ -232,27 +269,65 @@ export class MachinePair {
     return null;
   }
 
-  private compareFrames(operation: Operation): Mismatch | null {
-    for (const name of this.names) {
+  /** @param states the real machine's rows of `names`. */
+  private compareFrames(operation: Operation, states: readonly (FrameRecord | null)[]): Mismatch | null {
+    for (const [i, name] of this.names.entries()) {
       const model = this.modelRunner.frameState(name);
-      const real = this.realRunner.frameState(name);
-      const what = `frame ${typeof name === 'string' ? name : `0x${name.toString(16)}`}`;
+      const real = states[i] ?? null;
+      const what = `frame ${nameText(name)}`;
       if (STATE_FIELDS.some((field) => model?.[field] !== real?.[field]))
         return { operation, what, model: describe(model), real: describe(real) };
+      const isPage = typeof name === 'bigint' && model !== null && model.refCount > 0;
+      const mismatch = isPage ? this.compareM2p(operation, name) : null;
+      if (mismatch !== null) return mismatch;
     }
     return null;
   }
+
+  private compareM2p(operation: Operation, name: FrameName): Mismatch | null {
+    const model = this.model.m2p(this.modelRunner.currentOrLastFrame(name));
+    const real = this.real.m2p(this.realRunner.currentOrLastFrame(name));
+    if (model === real) return null;
+    return { operation, what: `m2p ${nameText(name)}`, model: hexText(model), real: hexText(real) };
+  }
+
+  /** The entries of the grant table that lists wrote: flags as the guest and Xen left them, and the frame. */
+  private compareGrants(operation: Operation): Mismatch | null {
+    if (operation.op === 'grant_set') this.refs.add(operation.ref);
+    for (const ref of this.refs) {
+      const model = this.modelRunner.grantEntry(ref);
+      const real = this.realRunner.grantEntry(ref);
+      const isEqual = model.flags === real.flags && model.frame === this.asTwin(real.frame);
+      if (!isEqual)
+        return { operation, what: `grant ${ref}`, model: grantText(model), real: grantText(real) };
+    }
+    return null;
+  }
+
+  private asTwin(frame: bigint): bigint {
+    return this.twins.known(frame) ?? frame;
+  }
 }
 
-const isPartial = (state: FrameState | null): boolean =>
+const isPartial = (state: FrameRecord | null): boolean =>
   state !== null && 'partial' in state && state.partial === true;
 
-function describe(state: FrameState | null): string {
+function describe(state: FrameRecord | null): string {
   if (state === null) return 'no frame';
-  const { type, typeCount, refCount, pinned, validated, allocated } = state;
-  const flags = [pinned ? 'pinned' : '', validated ? 'validated' : '', allocated ? 'allocated' : ''];
+  const { type, typeCount, refCount, pinned, validated, allocated, owner, linear } = state;
+  const flags = [
+    pinned ? 'pinned' : '',
+    validated ? 'validated' : '',
+    allocated ? 'allocated' : '',
+    owner === 'domain' ? '' : `owner ${owner}`,
+    linear === 0 ? '' : `linear ${linear}`,
+  ];
   return [`${type} tc ${typeCount} rc ${refCount}`, ...flags.filter((flag) => flag !== '')].join(' ');
 }
+
+const nameText = (name: FrameName): string => (typeof name === 'string' ? name : `0x${name.toString(16)}`);
+const hexText = (value: bigint | null): string => (value === null ? 'none' : `0x${value.toString(16)}`);
+const grantText = ({ flags, frame }: GrantEntry): string => `flags ${hexText(flags)} frame ${hexText(frame)}`;
 
 const isXenSlot = (slot: number): boolean => slot >= XEN_SLOTS.from && slot <= XEN_SLOTS.to;
 
@@ -260,11 +335,12 @@ const isLarge = (order: number): boolean => order >= LARGE_ORDERS.from && order 
 
 /** An outcome's fields as texts. */
 function comparable(outcome: Outcome): Record<string, string | undefined> {
-  const { rc, done, value, fault, status, handle } = outcome;
+  const { rc, done, value, values, fault, status, handle } = outcome;
   return {
     rc: String(rc),
     done: String(done),
-    value: value === undefined ? undefined : `0x${value.toString(16)}`,
+    value: value === undefined ? undefined : hexText(value),
+    values: values?.map(hexText).join(' '),
     fault:
       fault === undefined
         ? undefined

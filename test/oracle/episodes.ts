@@ -4,9 +4,10 @@
  */
 
 import { ModelPort } from '../../adapter/conformance/model-port.ts';
-import type { FrameName, Operation } from '../../adapter/conformance/operations.ts';
+import { frameIn, isPresent } from '../../adapter/conformance/entries.ts';
+import type { FrameName, Operation, Word } from '../../adapter/conformance/operations.ts';
 import { FrameTwins, MachinePair, type Mismatch, type Step } from './compare.ts';
-import { Generator, POOL } from './generator.ts';
+import { Generator, POOL } from './generator/generator.ts';
 import { Random } from './random.ts';
 import { provideFiles } from './real/kernel.ts';
 import { MachineStopped, RealPort } from './real/real-port.ts';
@@ -99,6 +100,7 @@ export class Oracle {
       countIn(tally.operationCounts, operation.op);
       if (step.kind === 'equal' && step.outcome.rule !== undefined)
         countIn(tally.ruleCounts, step.outcome.rule);
+      if (step.kind === 'equal') generator.learn(operation, step.outcome);
       if (step.kind === 'mismatch') return { list, mismatch: step.mismatch };
       if (step.kind === 'end') return null;
     }
@@ -175,12 +177,16 @@ function isSameKind(a: Mismatch, b: Mismatch): boolean {
 /** Every PFN that a list names. */
 function pagesOf(list: readonly Operation[]): bigint[] {
   const pages = new Set<bigint>();
-  const add = (name: unknown): void => {
+  const add = (name: FrameName | undefined): void => {
     if (typeof name === 'bigint') pages.add(name);
   };
   const addEntry = (entry: { readonly pte: bigint; readonly to?: FrameName }): void => {
-    if (entry.to === undefined && (entry.pte & 1n) !== 0n) add((entry.pte >> 12n) & 0xff_ffff_ffffn);
-    else add(entry.to);
+    add(entry.to ?? (isPresent(entry.pte) ? frameIn(entry.pte) : undefined));
+  };
+  const addWord = (word: Word): void => {
+    if (typeof word === 'bigint' || 'data' in word) return;
+    if ('pte' in word) addEntry(word);
+    else add('frame' in word ? word.frame : word.table);
   };
   for (const operation of list) {
     if (operation.raw) continue;
@@ -188,6 +194,7 @@ function pagesOf(list: readonly Operation[]): bigint[] {
     if ('place' in operation && 'p' in operation.place) add(operation.place.p);
     if ('pte' in operation) addEntry(operation);
     if (operation.op === 'mmuext' && operation.cmd === COPY_PAGE) add(operation.arg2);
+    if (operation.op === 'hypercall') [...operation.args, ...(operation.data ?? [])].forEach(addWord);
     if (operation.op !== 'mmu_update') continue;
     for (const request of operation.requests) {
       add(request.p);

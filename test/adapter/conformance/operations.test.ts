@@ -94,7 +94,7 @@ describe('xenscope ops', () => {
     ['{"op":"mmuext","cmd":"0x100000000"}', 'more than 32 bits'],
     ['{"op":"mmuext","cmd":7,"p":1,"va":1}', 'both'],
     ['{"op":"mmu_update","p":1}', 'mmu_update lacks "index"'],
-    ['{"op":"mmu_update","reqs":[{"p":1}]}', 'request 0 lacks "index"'],
+    ['{"op":"mmu_update","reqs":[{"p":1}]}', '"reqs"[0] lacks "index"'],
     ['{"op":"mmu_update","reqs":[],"p":1}', 'of a single request'],
     ['{"op":"decrease","p":1,"order":0,"raww":true}', 'no field "raww"'],
     ['{"op":"grant_map","ref":8,"flags":2,"dom":0}', 'needs a place'],

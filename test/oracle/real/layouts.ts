@@ -19,6 +19,8 @@ export interface XenLayout {
   readonly countInfo: number;
   readonly typeInfo: number;
   readonly owner: number;
+  /** A signed 16-bit number, of tables in use alone. */
+  readonly linearCount: number;
   readonly type: BitField;
   readonly pinned: BitField;
   readonly validated: BitField;
@@ -46,6 +48,7 @@ export const XEN_LAYOUTS: readonly XenLayout[] = [
     countInfo: 8,
     typeInfo: 16,
     owner: 24,
+    linearCount: 30,
     type: bits(63, 61),
     pinned: bit(59),
     validated: bit(58),

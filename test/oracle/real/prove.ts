@@ -36,10 +36,9 @@ export function proveLayout(port: GuestPort, xen: XenMemory): void {
   expectState(xen, 'a mapped page', port.p2m(MAPPED_PFN), known('writable', 1, 2, false));
   for (let pfn = UNMAPPED_PFN; pfn < port.nrPages; pfn++)
     expectState(xen, `the unmapped page 0x${pfn.toString(16)}`, port.p2m(pfn), known('none', 0, 1, false));
-  const owner = xen.frame(port.p2m(MAPPED_PFN))?.owner;
   for (let pfn = 0; pfn < port.nrPages; pfn++) {
     const frame = port.p2m(pfn);
-    if (xen.m2p(frame) !== BigInt(pfn) || xen.frame(frame)?.owner !== owner)
+    if (xen.m2p(frame) !== BigInt(pfn) || xen.frame(frame)?.owner !== 'domain')
       throw mismatch(`the M2P or the owner of page 0x${pfn.toString(16)} (frame 0x${frame.toString(16)})`);
   }
 }

@@ -16,7 +16,7 @@ import { XEN_LAYOUTS } from './layouts.ts';
 import { type BootFiles, QemuMachine, sleep } from '../../../adapter/real-xen/qemu.ts';
 import { proveLayout } from './prove.ts';
 import { RealXenUnavailable } from '../../../adapter/real-xen/real-xen-unavailable.ts';
-import { type RealFrameState, XenMemory } from './xen-memory.ts';
+import { type RealFrame, XenMemory } from './xen-memory.ts';
 
 const PAGE_SIZE = 4096;
 const MAGIC = 0x786e_6365_6e65_6c6cn;
@@ -99,6 +99,7 @@ export class RealPort implements GuestPort {
       const root = this.p2m(Number(this.control(Box.rootPfn)));
       this.bootTables = this.findBootTables(root);
       this.xen = new XenMemory(this.ram, layout, root);
+      this.xen.learnDomain(root);
       this.namedFrames = new Map<FrameAlias, bigint>([
         ...this.bootTables,
         ['shared_info', this.control(Box.sharedInfo) >> 12n],
@@ -126,6 +127,7 @@ export class RealPort implements GuestPort {
   reset(): void {
     if (this.hasSnapshot) this.machine.restore();
     else this.machine.snapshot();
+    this.xen.forget();
     this.hasSnapshot = true;
     this.count = Number(this.control(Box.request) & 0xffff_ffffn);
   }
@@ -169,7 +171,7 @@ export class RealPort implements GuestPort {
     return this.xen.m2p(frame);
   }
 
-  frame(frame: bigint): RealFrameState | null {
+  frame(frame: bigint): RealFrame | null {
     return this.xen.frame(frame);
   }
 
@@ -178,6 +180,10 @@ export class RealPort implements GuestPort {
     const words = new BigUint64Array(PAGE_SIZE / 8);
     this.ram.read(frame * BigInt(PAGE_SIZE), new Uint8Array(words.buffer));
     return words;
+  }
+
+  word(frame: bigint, index: number): bigint {
+    return this.ram.read64(frame * BigInt(PAGE_SIZE) + BigInt(index * 8));
   }
 
   /** Fills a frame with zeros, past the guest and Xen. */
@@ -195,6 +201,7 @@ export class RealPort implements GuestPort {
     this.requestWord.setUint32(0, this.count, true);
     this.ram.write(this.box + BigInt(Box.request), new Uint8Array(this.requestWord.buffer));
     this.waitForAnswer();
+    this.xen.forget();
     this.ram.read(this.box + BigInt(Box.result), new Uint8Array(this.answer.buffer));
   }
 
@@ -234,7 +241,7 @@ export class RealPort implements GuestPort {
     for (let frame = 0x1000n; ; frame++) {
       const state = this.xen.frame(frame);
       if (state === null) throw new RealXenUnavailable('The machine has no free frame: give it more memory.');
-      if (state.refCount === 0 && state.owner === 0) return frame;
+      if (state.owner === 'none') return frame;
     }
   }
 

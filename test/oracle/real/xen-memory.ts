@@ -3,71 +3,104 @@
  * boot root serves to find them, and where they lie does not change while the machine runs.
  */
 
-import { PAGE_TYPE_NAMES } from '../../../core/machine/frames.ts';
-import { FREE_FRAME, type FrameState } from '../../../adapter/conformance/guest-port.ts';
+import { PAGE_TYPE_NAMES, PageType } from '../../../core/machine/frames.ts';
+import { FREE_FRAME, type FrameRecord } from '../../../adapter/conformance/guest-port.ts';
 import type { GuestRam } from '../../../adapter/real-xen/guest-ram.ts';
 import { type BitField, type XenLayout, fieldOf } from './layouts.ts';
 
+const PAGE_SIZE = 4096;
 const PAGE_SHIFT = 12n;
 const OFFSET_MASK = (1n << PAGE_SHIFT) - 1n;
 
 /** A frame's state with what only a real Xen has. */
-export interface RealFrameState extends FrameState {
+export interface RealFrame extends FrameRecord {
   /** Xen left the table partially validated. */
   readonly partial: boolean;
   /** Xen's word for the owner: equal for frames of one domain, 0 for none. */
-  readonly owner: number;
+  readonly ownerWord: number;
 }
+
+const FREE: RealFrame = { ...FREE_FRAME, partial: false, ownerWord: 0 };
 
 export class XenMemory {
   private readonly ram: GuestRam;
   private readonly layout: XenLayout;
   private readonly root: bigint;
+  /** Xen's word for the domain, once it is known. */
+  private domainWord: number | null = null;
   /** Machine addresses of the pages of both tables, by virtual page. */
-  private readonly pages = new Map<bigint, bigint | null>();
-  private readonly record: DataView;
+  private readonly addresses = new Map<bigint, bigint | null>();
+  /** Pages of both tables as they were when first looked at since `forget`. */
+  private readonly seen = new Map<bigint, DataView | null>();
 
   constructor(ram: GuestRam, layout: XenLayout, root: bigint) {
     this.ram = ram;
     this.layout = layout;
     this.root = root;
-    this.record = new DataView(new ArrayBuffer(layout.recordBytes));
   }
 
-  frame(frame: bigint): RealFrameState | null {
-    const { layout, record } = this;
-    const address = this.addressOf(layout.frameTable + frame * BigInt(layout.recordBytes));
-    if (address === null) return null;
-    this.ram.read(address, new Uint8Array(record.buffer));
-    const count = record.getBigUint64(layout.countInfo, true);
-    const type = record.getBigUint64(layout.typeInfo, true);
-    const owner = record.getUint32(layout.owner, true);
-    if (fieldOf(count, layout.state) === layout.freeState) return { ...FREE_FRAME, partial: false, owner: 0 };
-    const flag = (field: BitField): boolean => fieldOf(type, field) !== 0n;
+  /** The guest has run: what was read may be out of date. */
+  forget(): void {
+    this.seen.clear();
+  }
+
+  /** Says which domain is the guest: the owner of this frame. */
+  learnDomain(frame: bigint): void {
+    this.domainWord = this.frame(frame)?.ownerWord ?? null;
+  }
+
+  frame(frame: bigint): RealFrame | null {
+    const { layout } = this;
+    const va = layout.frameTable + frame * BigInt(layout.recordBytes);
+    const page = this.pageOf(va);
+    if (page === null) return null;
+    const at = Number(va & OFFSET_MASK);
+    const count = page.getBigUint64(at + layout.countInfo, true);
+    const ownerWord = page.getUint32(at + layout.owner, true);
+    const isNobodys = ownerWord === 0 && fieldOf(count, layout.allocated) === 0n;
+    if (isNobodys || fieldOf(count, layout.state) === layout.freeState) return FREE;
+    const word = page.getBigUint64(at + layout.typeInfo, true);
+    const flag = (field: BitField): boolean => fieldOf(word, field) !== 0n;
+    const type = Number(fieldOf(word, layout.type));
+    const typeCount = Number(fieldOf(word, layout.typeCount));
+    const isTable = type >= PageType.l1 && type <= PageType.l4;
     return {
-      type: PAGE_TYPE_NAMES[Number(fieldOf(type, layout.type))] ?? 'none',
-      typeCount: Number(fieldOf(type, layout.typeCount)),
+      type: PAGE_TYPE_NAMES[type] ?? 'none',
+      typeCount,
       refCount: Number(fieldOf(count, layout.refCount)),
       pinned: flag(layout.pinned),
       validated: flag(layout.validated),
       allocated: fieldOf(count, layout.allocated) !== 0n,
+      owner: ownerWord === this.domainWord ? 'domain' : 'other',
+      linear: isTable && typeCount > 0 ? page.getInt16(at + layout.linearCount, true) : 0,
       partial: flag(layout.partial),
-      owner,
+      ownerWord,
     };
   }
 
   m2p(frame: bigint): bigint | null {
-    const address = this.addressOf(this.layout.m2p + frame * 8n);
-    return address === null ? null : this.ram.read64(address);
+    const va = this.layout.m2p + frame * 8n;
+    return this.pageOf(va)?.getBigUint64(Number(va & OFFSET_MASK), true) ?? null;
   }
 
-  private addressOf(va: bigint): bigint | null {
+  /** The page of one of the tables that holds an address; null where there is none. */
+  private pageOf(va: bigint): DataView | null {
     const page = va >> PAGE_SHIFT;
-    let base = this.pages.get(page);
-    if (base === undefined) {
-      base = this.ram.translate(this.root, page << PAGE_SHIFT);
-      this.pages.set(page, base);
+    const known = this.seen.get(page);
+    if (known !== undefined) return known;
+    const address = this.addressOf(page);
+    const view = address === null ? null : new DataView(new ArrayBuffer(PAGE_SIZE));
+    if (address !== null && view !== null) this.ram.read(address, new Uint8Array(view.buffer));
+    this.seen.set(page, view);
+    return view;
+  }
+
+  private addressOf(page: bigint): bigint | null {
+    let address = this.addresses.get(page);
+    if (address === undefined) {
+      address = this.ram.translate(this.root, page << PAGE_SHIFT);
+      this.addresses.set(page, address);
     }
-    return base === null ? null : base + (va & OFFSET_MASK);
+    return address;
   }
 }
