@@ -22,7 +22,9 @@ try {
       'import.meta.url': JSON.stringify(new URL('../dist/cli.cjs', import.meta.url).href),
     },
   });
-  process.exitCode = spawnSync(process.execPath, ['--expose-gc', bundle], { stdio: 'inherit' }).status ?? 1;
+  process.exitCode =
+    spawnSync(process.execPath, ['--expose-gc', bundle, ...process.argv.slice(2)], { stdio: 'inherit' })
+      .status ?? 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -24,26 +24,37 @@ export interface AuditProblem {
   readonly message: string;
 }
 
-/** What the recount has found; one number a frame. */
-class Recount {
-  readonly refs: Uint32Array;
-  readonly types: Uint32Array;
-  readonly linear: Int32Array;
-  readonly problems: AuditProblem[] = [];
+const CHUNK_SHIFT = 12;
+const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1;
 
-  constructor(frames: number) {
-    this.refs = new Uint32Array(frames);
-    this.types = new Uint32Array(frames);
-    this.linear = new Int32Array(frames);
+/** A number for each frame, 0 at first; sparse, as the frame table is. */
+class Counts {
+  private readonly chunks: Int32Array[] = [];
+
+  get(frame: number): number {
+    return this.chunks[frame >>> CHUNK_SHIFT]?.[frame & CHUNK_MASK] ?? 0;
   }
 
+  add(frame: number, count: number): void {
+    const chunk = (this.chunks[frame >>> CHUNK_SHIFT] ??= new Int32Array(CHUNK_MASK + 1));
+    chunk[frame & CHUNK_MASK] = (chunk[frame & CHUNK_MASK] as number) + count;
+  }
+}
+
+/** What the recount has found. */
+class Recount {
+  readonly refs = new Counts();
+  readonly types = new Counts();
+  readonly linear = new Counts();
+  readonly problems: AuditProblem[] = [];
+
   ref(frame: number, count = 1): void {
-    this.refs[frame] = (this.refs[frame] as number) + count;
+    this.refs.add(frame, count);
   }
 
   refAndType(frame: number): void {
-    this.ref(frame);
-    this.types[frame] = (this.types[frame] as number) + 1;
+    this.refs.add(frame, 1);
+    this.types.add(frame, 1);
   }
 
   report(
@@ -65,7 +76,7 @@ class Recount {
 
 /** Recounts everything; empty when the state is sound. */
 export function audit(hv: Hypervisor): AuditProblem[] {
-  const count = new Recount(hv.frames.count);
+  const count = new Recount();
   forEachFrame(hv, (frame) => countHeldBy(hv, count, frame));
   for (const domain of hv.machine.domains) {
     for (const vcpu of domain.vcpus) {
@@ -106,7 +117,7 @@ function countHeldBy(hv: Hypervisor, count: Recount, frame: Mfn): void {
   const flags = frames.flags.get(frame);
   if ((flags & FrameFlag.allocated) !== 0) count.ref(frame);
   if ((flags & FrameFlag.pinned) !== 0) count.refAndType(frame);
-  if ((flags & FrameFlag.xenHeap) !== 0) count.types[frame] = (count.types[frame] as number) + 1;
+  if ((flags & FrameFlag.xenHeap) !== 0) count.types.add(frame, 1);
   const type = frames.type.get(frame);
   if (!isPageTable(type) || frames.typeCount.get(frame) === 0) return;
   const row = hv.abi.levels[type - 1];
@@ -153,8 +164,8 @@ function countChild(hv: Hypervisor, count: Recount, table: Mfn, child: Mfn, leve
   count.refAndType(child);
   const type = hv.frames.type.get(child);
   if (type === level) {
-    count.linear[table] = (count.linear[table] as number) + 1;
-    count.linear[child] = (count.linear[child] as number) - 1;
+    count.linear.add(table, 1);
+    count.linear.add(child, -1);
   } else if (type !== level - 1) {
     count.report(child, 'type', PAGE_TYPE_NAMES[level - 1] ?? '?', PAGE_TYPE_NAMES[type] ?? '?');
   }
@@ -165,11 +176,11 @@ function compare(hv: Hypervisor, count: Recount, frame: Mfn): void {
   const refs = frames.refCount.get(frame);
   const types = frames.typeCount.get(frame);
   const owner = frames.owner.get(frame);
-  if (refs !== count.refs[frame]) count.report(frame, 'refCount', count.refs[frame] as number, refs);
-  if (types !== count.types[frame]) count.report(frame, 'typeCount', count.types[frame] as number, types);
+  if (refs !== count.refs.get(frame)) count.report(frame, 'refCount', count.refs.get(frame), refs);
+  if (types !== count.types.get(frame)) count.report(frame, 'typeCount', count.types.get(frame), types);
   const linear = linearCount(hv, frame);
-  if (hv.ruleSet.linearTables === 'counted' && linear !== count.linear[frame])
-    count.report(frame, 'linearCount', count.linear[frame] as number, linear);
+  if (hv.ruleSet.linearTables === 'counted' && linear !== count.linear.get(frame))
+    count.report(frame, 'linearCount', count.linear.get(frame), linear);
   if ((refs === 0) !== (owner === NO_OWNER) && !frames.hasFlag(frame, FrameFlag.xenHeap))
     count.report(frame, 'owner', refs === 0 ? 'nobody' : 'a domain', owner === NO_OWNER ? 'nobody' : owner);
 }

@@ -1,17 +1,26 @@
 /**
  * Which machine frames a new domain gets: the free ones in ascending order, or scattered by a seed, so that nobody's
- * script works by mixing up PFNs and MFNs. Both are functions of the heap and the seed alone.
+ * script works by mixing up PFNs and MFNs. Both are functions of the heap and the seed alone. Or those of a list: the
+ * frames of a domain that was built elsewhere.
+ *
+ * Frames are scattered over one window of the heap at a time: over a whole machine of 1 TiB, a domain of 16 GiB would
+ * have a frame in every page of the M2P.
  */
 
 import { type Mfn, mfn } from '../units.ts';
 import type { Heap } from './heap.ts';
 import type { MemoryLayout } from './types.ts';
 
+/** Frames of a window, as a shift: 256 MiB. */
+const WINDOW_BITS = 16;
+
 /** Gives free frames, each once; it does not mark them as taken. */
 export class FramePicker {
   private readonly heap: Heap;
   private readonly scatter: ((index: number) => number) | null;
+  private readonly windowMask: number;
   private readonly size: number;
+  private readonly given: Uint32Array | null;
   /** Whether some frames of the heap are taken already, so that each must be looked up. */
   private readonly isPartlyTaken: boolean;
   private index = 0;
@@ -21,19 +30,36 @@ export class FramePicker {
     this.heap = heap;
     this.isPartlyTaken = heap.freeFrames !== maxPage - firstHeapFrame;
     const frames = maxPage - firstHeapFrame;
-    const bits = Math.max(2, Math.ceil(Math.log2(frames)));
+    const bits = Math.min(Math.max(2, Math.ceil(Math.log2(frames))), WINDOW_BITS);
+    const window = 2 ** bits;
+    this.windowMask = window - 1;
     this.scatter = layout.kind === 'scattered' ? permutation(bits, layout.seed) : null;
-    this.size = this.scatter === null ? frames : 2 ** bits;
+    this.given = layout.kind === 'given' ? layout.frames : null;
+    this.size = this.scatter === null ? frames : Math.ceil(frames / window) * window;
   }
 
   next(): Mfn {
+    if (this.given !== null) return this.nextGiven(this.given);
     const { firstHeapFrame, maxPage } = this.heap.machine;
     while (this.index < this.size) {
       const index = this.index++;
-      const frame = firstHeapFrame + (this.scatter === null ? index : this.scatter(index));
+      const frame = firstHeapFrame + (this.scatter === null ? index : this.scattered(this.scatter, index));
       if (frame < maxPage && !(this.isPartlyTaken && !this.heap.isFree(frame))) return mfn(frame);
     }
     throw new Error('frame-picker: the heap has no free frame left');
+  }
+
+  private scattered(scatter: (index: number) => number, index: number): number {
+    const inside = index & this.windowMask;
+    return index - inside + scatter(inside);
+  }
+
+  private nextGiven(frames: Uint32Array): Mfn {
+    const { firstHeapFrame, maxPage } = this.heap.machine;
+    const frame = frames[this.index++];
+    if (frame === undefined || frame < firstHeapFrame || frame >= maxPage || !this.heap.isFree(frame))
+      throw new Error(`frame-picker: frame ${frame ?? 'past the list'} of the given layout is not free`);
+    return mfn(frame);
   }
 }
 

@@ -121,28 +121,41 @@ function takeFrames(
   rootPfn: number,
 ): TakenFrames {
   const { frames, memory, machine, abi } = hv;
-  const first = machine.firstHeapFrame;
   const picked = new Uint32Array(nrPages + 1);
   for (let i = 0; i < picked.length; i++) picked[i] = picker.next();
   placeBelow(picked, rootPfn, abi.rootFrameLimit ?? Infinity, rootPfn);
   // start_info holds its machine address in a word of the guest.
   placeBelow(picked, nrPages, abi.wordBytes === 4 ? FRAMES_BELOW_4G : Infinity, rootPfn);
   const mfns = picked.subarray(0, nrPages);
-  const pfns = new Uint32Array(machine.maxPage - first).fill(NOT_PICKED);
+  const [first, last] = extremes(mfns);
+  const pfns = new Uint32Array(last - first + 1).fill(NOT_PICKED);
   for (let i = 0; i < nrPages; i++) pfns[(mfns[i] as number) - first] = i;
-  for (let i = 0; i < pfns.length; i++) {
-    const page = pfns[i] as number;
-    if (page === NOT_PICKED) continue;
-    const frame = mfn(first + i);
-    frames.refCount.set(frame, 1);
-    frames.owner.set(frame, domain.id);
-    frames.flags.set(frame, FrameFlag.allocated);
-    if (!memory.isUntouched(frame)) memory.fillFrame(frame, 0);
-    machine.setM2p(frame, page, 0);
+  for (let i = 0; i < pfns.length;) {
+    const from = i;
+    while (pfns[i] !== NOT_PICKED && i < pfns.length) i++;
+    if (i === from) {
+      i++;
+      continue;
+    }
+    frames.refCount.fillRows(first + from, first + i, 1);
+    frames.owner.fillRows(first + from, first + i, domain.id);
+    frames.flags.fillRows(first + from, first + i, FrameFlag.allocated);
+    for (let frame = first + from; frame < first + i; frame++)
+      if (!memory.isUntouched(mfn(frame))) memory.fillFrame(mfn(frame), 0);
   }
+  machine.fillM2p(mfn(first), pfns, NOT_PICKED);
   hv.heap.took(nrPages);
   domain.totPages = nrPages;
   return { mfns, sharedInfo: mfn(picked[nrPages] as number) };
+}
+
+function extremes(values: Uint32Array): readonly [least: number, greatest: number] {
+  let [least, greatest] = [Infinity, 0];
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > greatest) greatest = value;
+  }
+  return [least, greatest];
 }
 
 /**
@@ -173,13 +186,11 @@ function writeP2m(hv: Hypervisor, boot: BootLayout, mfns: Uint32Array): void {
   const wordsPerEntry = hv.abi.wordBytes / 4;
   const entriesPerPage = PAGE_SIZE / hv.abi.wordBytes;
   for (let page = 0; page < boot.p2mPages; page++) {
-    const slot = hv.memory.slotOf(mfn(mfns[boot.p2mPfn + page] as number));
+    const words = hv.memory.wordsOf(mfn(mfns[boot.p2mPfn + page] as number));
     const first = page * entriesPerPage;
-    for (let i = 0; i < entriesPerPage; i++) {
-      const isUsed = first + i < mfns.length;
-      hv.memory.writeSlotWord(slot, i * wordsPerEntry, isUsed ? (mfns[first + i] as number) : -1);
-      if (wordsPerEntry === 2 && !isUsed) hv.memory.writeSlotWord(slot, i * 2 + 1, -1);
-    }
+    const used = Math.min(entriesPerPage, mfns.length - first);
+    for (let i = 0; i < used; i++) words[i * wordsPerEntry] = mfns[first + i] as number;
+    words.fill(-1, used * wordsPerEntry);
   }
 }
 

@@ -17,7 +17,7 @@ import type { Store } from '../state/store.ts';
 import { DOMID, type DomainId, type Mfn, PAGE_SIZE, joinWords, mfn } from '../units.ts';
 import { entryWord } from '../walk.ts';
 import type { Domain } from './domain.ts';
-import { FrameFlag, FrameTable, PageType } from './frames.ts';
+import { FrameFlag, FrameTable } from './frames.ts';
 import { PhysicalMemory } from './memory.ts';
 
 const FIRST_MIB_FRAMES = 0x100;
@@ -70,7 +70,7 @@ export class Machine {
     if (this.firstHeapFrame >= maxPage)
       throw new Error(`machine: ${maxPage} frames leave no memory beside the M2P`);
     this.memory.patternOnes(this.m2pBase, this.m2pFrames);
-    for (let i = 0; i < this.m2pFrames; i++) this.giveToXen(mfn(this.m2pBase + i));
+    this.giveToXen(this.m2pBase, this.m2pFrames);
     this.m2pEntries = this.mapM2p(superRow, superpages, superFrames, middleTables);
   }
 
@@ -112,6 +112,29 @@ export class Machine {
     if (this.abi.wordBytes === 8) this.memory.writeWord(page, word + 1, hi);
   }
 
+  /**
+   * Enters the PFNs of the frames from `first` on, for start of day (not journalled); where there is none, `none`, the
+   * entry is left as it is.
+   */
+  fillM2p(first: Mfn, pfns: Uint32Array, none: number): void {
+    const { wordBytes } = this.abi;
+    const perPage = PAGE_SIZE / wordBytes;
+    const words = wordBytes / 4;
+    for (let i = 0; i < pfns.length;) {
+      const page = Math.floor((first + i) / perPage);
+      const end = Math.min((page + 1) * perPage - first, pfns.length);
+      let entries: Int32Array | null = null;
+      for (; i < end; i++) {
+        const pfn = pfns[i] as number;
+        if (pfn === none) continue;
+        entries ??= this.memory.wordsOf(mfn(this.m2pBase + page));
+        const at = ((first + i) % perPage) * words;
+        entries[at] = pfn;
+        if (words === 2) entries[at + 1] = 0;
+      }
+    }
+  }
+
   invalidateM2p(frame: Mfn): void {
     this.setM2p(frame, -1, -1);
   }
@@ -132,17 +155,20 @@ export class Machine {
 
   private takeXenFrame(): Mfn {
     const frame = mfn(this.nextXenFrame++);
-    this.giveToXen(frame);
+    this.giveToXen(frame, 1);
     return frame;
   }
 
-  private giveToXen(frame: Mfn): void {
-    this.frames.owner.set(frame, DOMID.XEN);
-    this.frames.refCount.set(frame, 1);
-    this.frames.flags.set(frame, FrameFlag.allocated | FrameFlag.xenHeap);
-    // Shared read-only with guests: a permanent reference of type none keeps every other type off it (facts 3.3).
-    this.frames.type.set(frame, PageType.none);
-    this.frames.typeCount.set(frame, 1);
+  /**
+   * Shared read-only with guests: a permanent reference of type none keeps every other type off the frames (facts 3.3).
+   */
+  private giveToXen(from: Mfn, count: number): void {
+    const { owner, refCount, typeCount, flags } = this.frames;
+    const to = from + count;
+    owner.fillRows(from, to, DOMID.XEN);
+    refCount.fillRows(from, to, 1);
+    typeCount.fillRows(from, to, 1);
+    flags.fillRows(from, to, FrameFlag.allocated | FrameFlag.xenHeap);
   }
 
   /** Builds the tables that show the M2P and returns the entries for Xen's slots. */

@@ -99,6 +99,13 @@ export class PhysicalMemory {
     for (let i = 0; i < count; i++) this.setSlot(mfn(from + i), ONES);
   }
 
+  /** Hands out the words of a frame, to be changed in place. For start of day: it is not journalled. */
+  wordsOf(frame: Mfn): Int32Array {
+    const slot = this.slotOf(frame);
+    const first = (slot & ARENA_FRAMES_MASK) << WORDS_SHIFT;
+    return this.arena(slot).subarray(first, first + WORDS_PER_PAGE);
+  }
+
   /** Copies bytes into a frame; for start of day and the debugger's writes. */
   writeBytes(frame: Mfn, offset: number, bytes: Uint8Array): void {
     for (let i = 0; i < bytes.length; i++) {

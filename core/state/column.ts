@@ -34,7 +34,11 @@ export class Column {
 
   set(index: number, value: number): void {
     const number = index >>> CHUNK_SHIFT;
-    const chunk = this.chunks[number] ?? this.touch(number);
+    let chunk = this.chunks[number];
+    if (chunk === undefined) {
+      if (value >>> 0 === this.fill) return;
+      chunk = this.touch(number);
+    }
     const row = index & CHUNK_MASK;
     const old = chunk[row] as number;
     if (old === (value | 0)) return;
@@ -47,6 +51,17 @@ export class Column {
     const number = index >>> CHUNK_SHIFT;
     if (this.chunks[number] === undefined) this.touch(number);
     return ((this.cells[number] as number) + (index & CHUNK_MASK)) >>> 0;
+  }
+
+  /** Fills the rows from `from` to before `to`. For start of day: it is not journalled. */
+  fillRows(from: number, to: number, value: number): void {
+    for (let row = from; row < to;) {
+      const number = row >>> CHUNK_SHIFT;
+      const chunk = this.chunks[number] ?? this.touch(number);
+      const end = Math.min(to, (number + 1) * CHUNK_ROWS);
+      chunk.fill(value, row & CHUNK_MASK, end - number * CHUNK_ROWS);
+      row = end;
+    }
   }
 
   /** The first row at or after `from` whose chunk has been written, or null: lets a scan skip empty stretches. */

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ERRNO } from '../../../core/hypervisor/errno.ts';
 import { FrameFlag } from '../../../core/machine/frames.ts';
 import { A, D, P, PCD, RW, US } from '../../../core/pte.ts';
-import type { Mfn } from '../../../core/units.ts';
+import { type Mfn, mfn } from '../../../core/units.ts';
 import { CONFIGURATIONS, Guest, TABLE_FLAGS } from './guest.ts';
 
 const EINVAL = -ERRNO.EINVAL;
@@ -242,33 +242,30 @@ describe('PAE roots under a 32-bit Xen', () => {
 });
 
 describe.each(['4.17', '3.0.4'] as const)('#28: a PAE root at or above 4 GiB under Xen %s', (xen) => {
+  const POPULATE = 6;
   /** A machine of some more than 4 GiB, whose heap's end is above that line. */
-  const large = () =>
-    new Guest({
-      abi: 'x86_32p',
-      xen,
-      heapFrames: 0x10_4000,
-      spec: { layout: { kind: 'scattered', seed: 3 } },
-    });
-  const highPage = (guest: Guest): number => {
-    for (;;) {
-      const page = guest.fresh();
-      if (guest.kva(page) >= guest.layout.mappedEnd) throw new Error('no mapped page above 4 GiB');
-      if (guest.p2m(page) >= 0x10_0000) return page;
-    }
+  const large = () => new Guest({ abi: 'x86_32p', xen, heapFrames: 0x10_4000, spec: { maxPages: 5000 } });
+  /** A page of which the guest has changed the frame for one above the line. */
+  const highPage = (guest: Guest): { readonly page: number; readonly frame: Mfn } => {
+    guest.hv.heap.lookFrom(mfn(0x10_0000));
+    const page = guest.fresh();
+    const frame = mfn(guest.memoryOp(POPULATE, [page]).list[0] ?? 0);
+    expect(frame).toBeGreaterThanOrEqual(0x10_0000);
+    expect(guest.vaMapping(guest.kva(page), guest.entry(frame, P | RW | A))).toBe(0);
+    return { page, frame };
   };
 
   it('is refused, unless the guest has the extended CR3', () => {
     const guest = large();
     expect(guest.root).toBeLessThan(0x10_0000);
-    const page = highPage(guest);
+    const { page, frame } = highPage(guest);
     const l2 = guest.copyTable(guest.xenSlots.table);
     guest.mustStore(guest.kva(page) + 24n, 8, guest.entry(l2, P));
-    guest.makeReadOnly(page);
-    expect(guest.mmuext(PIN_L3, guest.p2m(page))).toBe(xen === '4.17' ? -ERRNO.ERANGE : EINVAL);
+    expect(guest.vaMapping(guest.kva(page), guest.entry(frame, P | A))).toBe(0);
+    expect(guest.mmuext(PIN_L3, frame)).toBe(xen === '4.17' ? -ERRNO.ERANGE : EINVAL);
     expect(guest.rule).toBe('l3.above-4g');
     expect(guest.call(21, 0, 3)).toBe(0);
-    expect(guest.mmuext(PIN_L3, guest.p2m(page))).toBe(0);
-    expect(guest.mmuext(NEW_BASEPTR, guest.p2m(page))).toBe(0);
+    expect(guest.mmuext(PIN_L3, frame)).toBe(0);
+    expect(guest.mmuext(NEW_BASEPTR, frame)).toBe(0);
   });
 });
