@@ -9,9 +9,11 @@ import { benchStatements } from './guest.ts';
 import { calibrate } from './measure.ts';
 import { benchMachines } from './machines.ts';
 import { benchMmu } from './mmu.ts';
+import { benchSharing } from './sharing.ts';
 
 const PARTS: { readonly [name: string]: (calibration: number) => void | Promise<void> } = {
   mmu: benchMmu,
+  sharing: benchSharing,
   machines: benchMachines,
   guest: benchStatements,
   adapter: benchAdapter,
