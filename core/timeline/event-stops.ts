@@ -261,6 +261,13 @@ export class EventStops {
   }
 }
 
+/** Whether a stop stands in the library at a hypercall, so that the user's own frame is the one to show. */
+export const standsAtCall = (stop: { readonly kind: string; readonly during?: string | null }): boolean =>
+  stop.kind === 'hypercall' ||
+  stop.kind === 'refused' ||
+  stop.kind === 'audit' ||
+  (stop.kind === 'data' && typeof stop.during === 'string');
+
 /** Breakpoints that a place or event meets. */
 export interface Met extends Troubled {
   readonly ids: readonly number[];

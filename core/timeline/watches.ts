@@ -228,13 +228,16 @@ export class Watches {
   private bytesHits(one: Extract<Armed, { kind: 'bytes' }>, notes: Notes): DataHit[] {
     const { spec, place, words } = one;
     if (words === null) return [];
-    const touched = words.flatMap(({ cell, bits }) =>
-      (notes.get(cell) ?? []).filter((note) => (note.bits & bits) !== 0),
-    );
     const store = this.hypervisor.machine.store;
     const now = (cell: number): number => store.word(cell);
     const before = (cell: number): number =>
       notes.get(cell)?.find(({ access }) => access === 'change')?.old ?? now(cell);
+    const touched = words.flatMap(({ cell, bits }) =>
+      (notes.get(cell) ?? []).filter((note) => {
+        const own = note.access === 'change' ? before(cell) ^ now(cell) : note.bits;
+        return (own & bits) !== 0;
+      }),
+    );
     const changedAt = words.findIndex(({ cell, bits }) => ((before(cell) ^ now(cell)) & bits) !== 0);
     const change = changedAt < 0 ? undefined : touched.find(({ access }) => access === 'change');
     const write = change ?? touched.find(({ access }) => access !== 'read');
