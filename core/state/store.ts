@@ -177,11 +177,12 @@ export class Store {
 
   /** Runs `build` with the journal off. For start of day alone: what it changes cannot be undone. */
   withoutJournal<T>(build: () => T): T {
+    const { recording } = this;
     this.recording = false;
     try {
       return build();
     } finally {
-      this.recording = true;
+      this.recording = recording;
     }
   }
 
@@ -259,7 +260,8 @@ export class Store {
     }
   }
 
-  private locate(cell: number): ChangedCell {
+  /** Where a cell lives. */
+  locate(cell: number): ChangedCell {
     if (cell < COLUMN_SPACE) return { kind: 'memory', slot: cell >>> 10, word: cell & 1023 };
     const owner = this.chunkOwners[(cell - COLUMN_SPACE) >>> CHUNK_SHIFT];
     if (owner === undefined) throw new Error(`store.locate: cell ${cell.toString(16)} belongs to no chunk`);
