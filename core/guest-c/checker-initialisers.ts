@@ -4,7 +4,7 @@
  */
 import type { Checker, Operand } from './checker.ts';
 import type { Expression, Initialiser, InitialiserEntry, SourceRange } from './tree.ts';
-import type { ArrayType, BitField, CType, Member } from './types.ts';
+import type { ArrayType, CType, Member } from './types.ts';
 import { arrayOf, typeName } from './types.ts';
 import { convertAssigned, valueOf } from './checker-conversions.ts';
 import { isError, operandType, sameType } from './checker.ts';
@@ -103,15 +103,14 @@ class InitialiserBuilder {
   }
 
   /** Initialises the whole object at that offset. */
-  object(type: CType, parsed: ParsedInitialiser, offset: number, bitField?: BitField): void {
+  object(type: CType, parsed: ParsedInitialiser, offset: number, member?: Member): void {
     if (isError(type)) return;
     this.depth++;
-    if (parsed.kind === 'expression')
-      this.fromExpression(type, parsed.operand, parsed.range, offset, bitField);
+    if (parsed.kind === 'expression') this.fromExpression(type, parsed.operand, parsed.range, offset, member);
     else if (type.kind === 'array' || type.kind === 'record') {
       this.forget(type, offset);
       this.fromList(type, parsed, offset);
-    } else this.scalarFromList(type, parsed, offset, bitField);
+    } else this.scalarFromList(type, parsed, offset, member);
     this.depth--;
   }
 
@@ -129,7 +128,7 @@ class InitialiserBuilder {
     operand: Operand,
     range: SourceRange,
     offset: number,
-    bitField?: BitField,
+    member?: Member,
   ): void {
     if (type.kind === 'array') {
       if (isCharArray(type) && isStringLiteral(operand)) this.string(type, operand, offset);
@@ -137,7 +136,7 @@ class InitialiserBuilder {
       return;
     }
     const value = convertAssigned(this.checker, valueOf(this.checker, operand), type, 'the initialiser');
-    this.add(offset, type, value, bitField);
+    this.add(offset, type, value, member);
   }
 
   private arrayFromExpression(type: ArrayType, operand: Operand, range: SourceRange, offset: number): void {
@@ -156,7 +155,7 @@ class InitialiserBuilder {
     type: CType,
     list: ParsedInitialiser & { kind: 'list' },
     offset: number,
-    bitField?: BitField,
+    member?: Member,
   ): void {
     const [first, second] = list.items;
     if (first === undefined) {
@@ -164,14 +163,14 @@ class InitialiserBuilder {
         offset,
         type,
         convertAssigned(this.checker, zero(this.checker, list.range), type, 'the initialiser'),
-        bitField,
+        member,
       );
       return;
     }
     if (second !== undefined) this.warnExcess(second.initialiser.range, typeName(type));
     if (first.designators.length > 0)
       this.fail(list.range, 'bad-designator', `'${typeName(type)}' has no members or elements.`);
-    else this.object(type, first.initialiser, offset, bitField);
+    else this.object(type, first.initialiser, offset, member);
   }
 
   private fromList(type: CType, list: ParsedInitialiser & { kind: 'list' }, offset: number): void {
@@ -282,7 +281,7 @@ class InitialiserBuilder {
       position = isUnion ? 0 : fillable.indexOf(outer);
       const target = path[path.length - 1] ?? outer;
       const at = path.reduce((sum, member) => sum + member.offset, offset);
-      this.designated(target.type, at, rest, cursor, target.bitField);
+      this.designated(target.type, at, rest, cursor, target);
     }
   }
 
@@ -298,7 +297,7 @@ class InitialiserBuilder {
         );
       return;
     }
-    this.element(member.type, offset + member.offset, cursor, member.bitField);
+    this.element(member.type, offset + member.offset, cursor, member);
   }
 
   /** Follows the remaining designators of the current item, then initialises what they name. */
@@ -307,13 +306,13 @@ class InitialiserBuilder {
     offset: number,
     designators: readonly Designator[],
     cursor: ItemCursor,
-    bitField?: BitField,
+    member?: Member,
   ): void {
     this.sawDesignator = true;
     const [next, ...rest] = designators;
     if (next === undefined) {
       cursor.stripped = true;
-      this.element(type, offset, cursor, bitField);
+      this.element(type, offset, cursor, member);
       return;
     }
     if (next.kind === 'index' && type.kind === 'array') {
@@ -332,11 +331,11 @@ class InitialiserBuilder {
     }
     const at = path.reduce((sum, member) => sum + member.offset, offset);
     const target = path[path.length - 1];
-    if (target !== undefined) this.designated(target.type, at, rest, cursor, target.bitField);
+    if (target !== undefined) this.designated(target.type, at, rest, cursor, target);
   }
 
   /** One member or element from the current item, or, its braces left out, from as many items as it takes. */
-  private element(type: CType, offset: number, cursor: ItemCursor, bitField?: BitField): void {
+  private element(type: CType, offset: number, cursor: ItemCursor, member?: Member): void {
     const item = cursor.item;
     if (item === undefined) return;
     const { initialiser } = item;
@@ -347,7 +346,7 @@ class InitialiserBuilder {
       sameType(operandType(initialiser.operand), type);
     if (whole) {
       cursor.advance();
-      this.object(type, initialiser, offset, bitField);
+      this.object(type, initialiser, offset, member);
       return;
     }
     cursor.stripped = true;
@@ -375,11 +374,20 @@ class InitialiserBuilder {
     this.add(offset, copied, { kind: 'load', from: shown.object, type: copied, range });
   }
 
-  private add(offset: number, type: CType, value: Expression, bitField?: BitField): void {
+  private add(offset: number, type: CType, value: Expression, member?: Member): void {
     if (isError(value.type)) return;
     if (this.entries.length >= MAX_ENTRIES)
       this.fail(value.range, 'too-large', 'The initialiser has too many values.');
-    else this.entries.push({ offset, type, value, ...(bitField === undefined ? {} : { bitField }) });
+    else {
+      const bitField = member?.bitField;
+      this.entries.push({
+        offset,
+        type,
+        value,
+        ...(bitField === undefined ? {} : { bitField }),
+        ...(member === undefined ? {} : { member }),
+      });
+    }
   }
 
   private fail(range: SourceRange, id: string, message: string): void {

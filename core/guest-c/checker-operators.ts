@@ -314,6 +314,8 @@ export function cast(checker: Checker, type: CType, operand: Operand, range: Sou
       `'${typeName(to)}' is too narrow for a pointer. Use unsigned long.`,
     );
   }
+  if (to.kind === 'integer' && to.alias !== undefined && value.kind !== 'constant')
+    return { kind: 'convert', operand: value, type: to, castTo: to, range };
   const converted = convert(checker, value, to);
   return { ...converted, range };
 }

@@ -6,10 +6,12 @@ import type { DataModel } from './types.ts';
 import type { Inclusion, MacroUse, SourceHost } from './preprocessor.ts';
 import type { Reference } from './checker.ts';
 import { Checker } from './checker.ts';
+import { checkKinds } from './checker-kinds.ts';
 import { OpenScope } from './scopes.ts';
 import { Parser } from './parser.ts';
 import { ProblemList } from './source.ts';
 import { preprocess, preprocessExpression } from './preprocessor.ts';
+import { shimsFor } from './shims.ts';
 
 export interface CompileOptions {
   /** Includes <xenscope.h> in front, as by gcc's -include. */
@@ -43,12 +45,10 @@ export function compileUnit(
   options: CompileOptions,
 ): FrontResult {
   const list = new ProblemList();
-  const before = options.prelude ? [PRELUDE] : [];
+  const before = options.prelude ? [PRELUDE, ...shimsFor(main, host)] : [];
   const preprocessed = preprocess(main, host, model, { before, after: options.after ?? [] }, list);
-  const checker = new Checker(model, list, new OpenScope(null, null), {
-    frozenStorage: false,
-    shippedRoot: host.headers.root === '' ? '' : `${host.headers.root}/`,
-  });
+  const shippedRoot = host.headers.root === '' ? '' : `${host.headers.root}/`;
+  const checker = new Checker(model, list, new OpenScope(null, null), { frozenStorage: false, shippedRoot });
   new Parser(checker, preprocessed.tokens).unit();
   const unit: TranslationUnit = {
     file: main.path,
@@ -59,6 +59,7 @@ export function compileUnit(
     files: preprocessed.files.map((file) => file.path),
     macros: preprocessed.macros,
   };
+  checkKinds(unit, list, shippedRoot);
   const problems = withoutConsequences(list.problems);
   const { macroUses, inclusions } = preprocessed;
   const index = { references: checker.references, macroUses, inclusions };

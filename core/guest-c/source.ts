@@ -1,7 +1,7 @@
 /**
  * Source files, places in them, and the list that collects what is to be said about them.
  */
-import type { Problem, SourceRange } from './tree.ts';
+import type { Fix, Problem, SourceRange } from './tree.ts';
 
 /** One file's text. Offsets count UTF-16 units from 0, as editors do. */
 export class SourceFile {
@@ -74,7 +74,7 @@ export class ProblemList {
     return this.errors;
   }
 
-  error(id: string, range: SourceRange, message: string, related?: Problem['related']): void {
+  error(id: string, range: SourceRange, message: string, related?: Problem['related'], fix?: Fix): void {
     this.errors++;
     if (this.errors === MAX_ERRORS) {
       this.add(
@@ -84,12 +84,12 @@ export class ProblemList {
         'Too many errors, the rest is not shown. Correct the first ones.',
       );
     } else if (this.errors < MAX_ERRORS) {
-      this.add(id, 'error', range, message, related);
+      this.add(id, 'error', range, message, related, fix);
     }
   }
 
-  warning(id: string, range: SourceRange, message: string, related?: Problem['related']): void {
-    this.add(id, 'warning', range, message, related);
+  warning(id: string, range: SourceRange, message: string, related?: Problem['related'], fix?: Fix): void {
+    this.add(id, 'warning', range, message, related, fix);
   }
 
   private add(
@@ -98,6 +98,7 @@ export class ProblemList {
     range: SourceRange,
     message: string,
     related?: Problem['related'],
+    fix?: Fix,
   ): void {
     const { file, line, column, endLine, endColumn } = range;
     const at = `${file}\0${line}\0${column}`;
@@ -106,6 +107,13 @@ export class ProblemList {
     this.seen.add(key);
     if (severity === 'error' && id.startsWith('pp.')) this.preprocessorErrors.add(at);
     const place = { file, line, column, endLine, endColumn };
-    this.problems.push({ id, severity, ...place, message, ...(related === undefined ? {} : { related }) });
+    this.problems.push({
+      id,
+      severity,
+      ...place,
+      message,
+      ...(related === undefined ? {} : { related }),
+      ...(fix === undefined ? {} : { fix }),
+    });
   }
 }

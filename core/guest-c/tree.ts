@@ -44,6 +44,15 @@ export interface Problem {
   readonly message: string;
   /** Other places that belong to it: an earlier declaration, the macro's definition. */
   readonly related?: readonly { readonly range: SourceRange; readonly message: string }[];
+  /** Edits that mend it, where there is one obvious way. */
+  readonly fix?: Fix;
+}
+
+export interface Fix {
+  /** What it does, for a menu: "Insert ';'". */
+  readonly title: string;
+  /** In the text's order, without overlap; an empty range is an insertion. */
+  readonly edits: readonly { readonly range: SourceRange; readonly text: string }[];
 }
 
 // ---- symbols and scopes ------------------------------------------------------------------------------------------
@@ -60,7 +69,7 @@ export interface VariableSymbol {
   readonly name: string;
   /** Complete, except for provided objects. */
   type: CType;
-  readonly storage: Storage;
+  storage: Storage;
   /**
    * False: a scalar that is only ever read and written whole by its name, so it may live in a register. True for
    * arrays and records too. Always true for static storage.
@@ -125,7 +134,15 @@ export interface Scope {
 }
 
 /** Objects that a script may declare `extern` and that the compiler places, as a linker script would. */
-export const PROVIDED_OBJECTS = ['_text', '_etext', '_erodata', '_edata', '_end'] as const;
+export const PROVIDED_OBJECTS = [
+  '_text',
+  '_etext',
+  '_erodata',
+  '_edata',
+  '_end',
+  'stack',
+  'shared_info',
+] as const;
 
 // ---- the unit ------------------------------------------------------------------------------------------------------
 
@@ -321,6 +338,8 @@ export interface InitialiserEntry {
   /** The member's or element's type: a scalar, a record, or an array of characters whose value is a `load` of a string literal. */
   readonly type: CType;
   readonly bitField?: Member['bitField'];
+  /** The member that it is the start value of; absent for elements and whole objects. */
+  readonly member?: Member;
   readonly value: Expression;
 }
 
@@ -384,6 +403,8 @@ export interface FunctionAddressExpression extends ExpressionBase {
 export interface ConvertExpression extends ExpressionBase {
   readonly kind: 'convert';
   readonly operand: Expression;
+  /** The type by its typedef name, when it is written as a cast to one. The types may then be the same. */
+  readonly castTo?: CType;
 }
 
 /** `-` and `~` in the operand's (promoted) type; `!` of any scalar gives an int. */
