@@ -8,7 +8,7 @@ import { type ScratchCode, compileScratch } from '../guest-c/evaluate.ts';
 import { parseExpression } from '../guest-c/front.ts';
 import { type Location, type Program, addressOfPc, functionAt, statementAt } from '../guest-c/program.ts';
 import type { Scope, VariableSymbol } from '../guest-c/tree.ts';
-import { type CType, integerType, sizeOf } from '../guest-c/types.ts';
+import { type CType, integerType, sizeOf, typeName } from '../guest-c/types.ts';
 import { Exit } from '../guest-c/vm-exit.ts';
 import type { Vm } from '../guest-c/vm.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
@@ -19,6 +19,7 @@ import { byPageTables, readBytes, writeBytes } from './guest-memory.ts';
 import type { Guest } from './guest.ts';
 import type { Evaluation, Frame, NamedValue, VcpuNumber, VisibleName } from './types.ts';
 import { type Storage, TypedValue, type ValueContext } from './values.ts';
+import { MAX_WATCHED_BYTES, type ShownAs, type WatchedPlace } from './watch-places.ts';
 
 /** What stands behind a `Frame`. */
 interface FrameDetail {
@@ -148,10 +149,49 @@ export class Inspector {
     }
   }
 
-  /** What an integer or pointer expression is worth as a truth value; null when it cannot be evaluated. */
-  truth(text: string, frame: Frame): boolean | null {
+  /** What an integer or pointer expression is worth as a truth value; a text says why it cannot be evaluated. */
+  truth(text: string, frame: Frame): boolean | string {
     const result = this.evaluate(`!!(${text}\n)`, frame, 'none');
-    return result.kind === 'problem' ? null : !/^0\b/.test(result.value.text);
+    return result.kind === 'problem' ? result.message : !/^0\b/.test(result.value.text);
+  }
+
+  /** A register of the frame by its name on either ABI; null when there is none of that name. */
+  registerValue(frame: Frame, name: string): bigint | null {
+    const detail = this.details.get(frame);
+    const found = registerNamed(name);
+    return detail === undefined || found === undefined ? null : registerBits(detail, found);
+  }
+
+  /** What a data breakpoint on an expression watches; an object has an address, or is a local in its function's window. */
+  watched(text: string, frame: Frame): WatchedPlace | { readonly problem: string } {
+    const detail = this.details.get(frame);
+    if (detail === undefined) return { problem: 'The frame is gone: the guest has run since.' };
+    const { vm, base } = detail;
+    const symbol = visibleLocals(detail).find(({ name }) => name === text.trim());
+    const location = symbol === undefined ? undefined : vm.program.locations.get(symbol);
+    const owner = { vcpu: frame.vcpu, base, functionName: vm.functionOf(base)?.name ?? '?' };
+    if (symbol !== undefined && location?.kind === 'register') {
+      const bytes = sizeOf(symbol.type, vm.program.model) ?? 4;
+      return {
+        kind: 'local',
+        ...owner,
+        name: symbol.name,
+        slot: location.slot,
+        bytes,
+        shown: shownAs(symbol.type),
+      };
+    }
+    const result = this.evaluate(text, frame, 'none');
+    if (result.kind === 'problem') return { problem: result.message };
+    const { value } = result;
+    if (!(value instanceof TypedValue) || value.address === null)
+      return { problem: `${text.trim()} is a value that lies in no memory; watch what it is made from.` };
+    const bytes = sizeOf(value.ctype, vm.program.model) ?? 0;
+    if (bytes === 0 || bytes > MAX_WATCHED_BYTES)
+      return { problem: `${text.trim()} has ${bytes} bytes; at most ${MAX_WATCHED_BYTES} can be watched.` };
+    const place = { kind: 'bytes', space: 'va', vcpu: frame.vcpu, address: value.address, bytes } as const;
+    const isLocal = symbol !== undefined && location?.kind === 'frame';
+    return { ...place, shown: shownAs(value.ctype), ...(isLocal ? { owner } : {}) };
   }
 
   private evaluateHere(text: string, detail: FrameDetail): Evaluation {
@@ -253,9 +293,7 @@ export class Inspector {
   }
 
   private registerByName(detail: FrameDetail, name: string): Evaluation {
-    const found = GENERAL_REGISTERS.find(
-      (one) => one === name || one === name.replace(/^e(?=[a-z]{2}$)/, 'r'),
-    );
+    const found = registerNamed(name);
     if (found === undefined)
       return problem(`There is no register ${name}; there are ${GENERAL_REGISTERS.join(', ')}.`);
     return { kind: 'value', value: this.register(detail, found).value };
@@ -275,6 +313,9 @@ export class Inspector {
 
 const problem = (message: string): Evaluation => ({ kind: 'problem', message });
 
+const registerNamed = (name: string): RegisterName | undefined =>
+  GENERAL_REGISTERS.find((one) => one === name || one === name.replace(/^e(?=[a-z]{2}$)/, 'r'));
+
 function isCalledByStub(vm: Vm, base: number): boolean {
   const caller = vm.windows[base + Slot.caller] ?? base;
   return (
@@ -283,6 +324,13 @@ function isCalledByStub(vm: Vm, base: number): boolean {
     vm.windows[caller + Slot.foreign] === 1 &&
     caller > 0
   );
+}
+
+/** Entries with their flags, other unsigned numbers and addresses in hexadecimal. */
+function shownAs(type: CType): ShownAs {
+  if (type.kind !== 'integer') return 'hex';
+  if (/^(pteval_t|pgentry_t)$/.test(typeName(type))) return 'entry';
+  return type.signed ? 'signed' : 'hex';
 }
 
 /** The scope of the statement at which the frame stands; the file's when it stands at none. */

@@ -32,6 +32,15 @@ export interface WatchedBytes {
   readonly address: bigint;
   readonly bytes: number;
   readonly shown: ShownAs;
+  /** The activation that an object on the stack belongs to: without it the bytes are others'. */
+  readonly owner?: Activation;
+}
+
+/** An activation of a function: the window that it has. */
+export interface Activation {
+  readonly vcpu: VcpuNumber;
+  readonly base: number;
+  readonly functionName: string;
 }
 
 export interface WatchedFact {
@@ -41,13 +50,10 @@ export interface WatchedFact {
 }
 
 /** A local that has no address: the words of its function's register window. */
-export interface WatchedLocal {
+export interface WatchedLocal extends Activation {
   readonly kind: 'local';
-  readonly vcpu: VcpuNumber;
   readonly name: string;
-  readonly functionName: string;
-  /** Where the function's window is, and the variable's first word in it. */
-  readonly base: number;
+  /** Its first word in the window. */
   readonly slot: number;
   readonly bytes: number;
   readonly shown: ShownAs;

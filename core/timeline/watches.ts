@@ -16,6 +16,7 @@ import {
 import { joinWords } from '../units.ts';
 import { type Translate, byMachine, byP2m, byPageTables } from './guest-memory.ts';
 import {
+  type Activation,
   type WatchedBytes,
   type WatchedFact,
   type WatchedLocal,
@@ -227,7 +228,7 @@ export class Watches {
 
   private bytesHits(one: Extract<Armed, { kind: 'bytes' }>, notes: Notes): DataHit[] {
     const { spec, place, words } = one;
-    if (words === null) return [];
+    if (words === null || !this.isOwned(place)) return [];
     const store = this.hypervisor.machine.store;
     const now = (cell: number): number => store.word(cell);
     const before = (cell: number): number =>
@@ -272,6 +273,12 @@ export class Watches {
     }
     if (isMoved) this.watchCells();
     return hits;
+  }
+
+  /** Whether the function whose local it is still runs. */
+  private isOwned({ owner }: WatchedBytes): boolean {
+    const vm = owner === undefined ? undefined : this.vmOf(owner.vcpu);
+    return owner === undefined || (vm !== undefined && isAlive(vm, owner));
   }
 
   private localValue({ vcpu, base, slot, bytes, functionName }: WatchedLocal): bigint | null {
@@ -329,7 +336,7 @@ function inOrder(
 }
 
 /** Whether the function that has the window still runs in it. */
-function isAlive(vm: Vm, { base, functionName }: Pick<WatchedLocal, 'base' | 'functionName'>): boolean {
+function isAlive(vm: Vm, { base, functionName }: Omit<Activation, 'vcpu'>): boolean {
   return (
     base <= vm.base &&
     vm.functionOf(base)?.name === functionName &&
