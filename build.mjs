@@ -1,6 +1,6 @@
 // Builds everything that ships into dist/: the command line, the extension with its inline debug adapter, the language
-// server, each webview, and a copy of the C headers. `npm ci` runs it (the `prepare` script), so that `npx xenscope`
-// works in a fresh clone. A part whose entry file does not exist is left out and named.
+// server, each webview, and copies of the C headers and of the start-up file for real Xen. `npm ci` runs it (the
+// `prepare` script), so that `npx xenscope` works in a fresh clone. A part whose entry file does not exist is left out and named.
 //
 //   node build.mjs             everything, minified, with source maps
 //   node build.mjs --quiet     the same, silent unless something fails
@@ -41,14 +41,22 @@ const programs = [
   { entry: 'adapter/lsp/server.ts', out: 'server.cjs', shebang: '', external: [] },
 ];
 
+/** Texts that programs read at run time: the C headers, and what gcc links scripts with for real Xen. */
+const texts = [
+  { from: 'core/guest-c/headers', out: 'headers' },
+  { from: 'adapter/verify/startup', out: 'startup' },
+];
+
 await mkdir(dist, { recursive: true });
-const built = await Promise.all([...programs.map(buildProgram), buildWebviews(), copyHeaders()]).catch(
-  (error) => {
-    // esbuild has listed its errors, each at its place; anything else is told in full.
-    if (!Array.isArray(error.errors)) throw error;
-    process.exit(1);
-  },
-);
+const built = await Promise.all([
+  ...programs.map(buildProgram),
+  buildWebviews(),
+  ...texts.map(copyTexts),
+]).catch((error) => {
+  // esbuild has listed its errors, each at its place; anything else is told in full.
+  if (!Array.isArray(error.errors)) throw error;
+  process.exit(1);
+});
 say(`${dist}: ${built.flat().join(', ')}`);
 
 async function buildProgram({ entry, out, shebang, external }) {
@@ -81,12 +89,12 @@ async function buildWebviews() {
   return views.map((name) => `webview/${name}.js`);
 }
 
-async function copyHeaders() {
-  const headers = join(root, 'core/guest-c/headers');
-  if (!existsSync(headers)) return '(no headers)';
-  await rm(join(dist, 'headers'), { recursive: true, force: true });
-  await cp(headers, join(dist, 'headers'), { recursive: true });
-  return 'headers/';
+async function copyTexts({ from, out }) {
+  const folder = join(root, from);
+  if (!existsSync(folder)) return `(no ${out})`;
+  await rm(join(dist, out), { recursive: true, force: true });
+  await cp(folder, join(dist, out), { recursive: true });
+  return `${out}/`;
 }
 
 function optionValue(name) {

@@ -77,6 +77,23 @@ function buildProgram(output: Output, setStatus: (status: number) => void): Comm
       setStatus(opsCommand(file, options, output));
     });
 
+  const verifying = program
+    .command('verify')
+    .description('compare guest scripts, hypercall by hypercall, on a real Xen under QEMU and on the model')
+    .argument('<file...>', 'guest scripts, each by itself, as the hardware domain')
+    .option('--entry <name>', 'entry function (default: kernel_main, or the first usual name there is)')
+    .option('--fault <access>', 'for a handler script: VA[,read|write|exec][,user]')
+    .option('--memory <size>', 'memory of the domain, from 8MiB to 1GiB (default: 16MiB)')
+    .option('-O, --optimize <level>', "gcc's optimisation: 0, 1, 2 or s (default: 0)")
+    .option('--timeout <seconds>', 'how long the script may run on Xen (default: 30)', positiveInteger)
+    .option('--max-statements <n>', 'how long it may run on the model (default: 100000000)', positiveInteger)
+    .option('--xen-log', "print what came over the machine's serial line")
+    .option('--json', 'print one JSON object');
+  languageOptions(verifying).action(async (files: string[], options: VerifyFlags) => {
+    const { verifyCommand } = await import('./verify.ts');
+    setStatus(await verifyCommand(files, options, output));
+  });
+
   program
     .command('dap')
     .description('debug adapter for any client of the Debug Adapter Protocol, on standard input and output')
@@ -111,6 +128,17 @@ export interface CheckFlags extends LanguageFlags {
 
 export interface OpsFlags {
   readonly frames?: string;
+}
+
+export interface VerifyFlags extends LanguageFlags {
+  readonly entry?: string;
+  readonly fault?: string;
+  readonly memory?: string;
+  readonly optimize?: string;
+  readonly timeout?: number;
+  readonly maxStatements?: number;
+  readonly xenLog?: true;
+  readonly json?: true;
 }
 
 /** Options of `run`; texts are checked by the core, which knows what is allowed. */

@@ -89,7 +89,7 @@ function usageError(output: Output, sentence: string): number {
 }
 
 /** The core names attributes as launch configurations do; here they are options. */
-function optionSentence({
+export function optionSentence({
   attribute,
   message,
 }: {

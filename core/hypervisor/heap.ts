@@ -14,6 +14,8 @@ const NEXT = 1;
 export class Heap {
   readonly machine: Machine;
   private readonly words: Region;
+  /** Frames that a real Xen took at this point, each the first of its extent. */
+  private expected: readonly number[] = [];
 
   constructor(machine: Machine) {
     this.machine = machine;
@@ -38,6 +40,11 @@ export class Heap {
     this.words.set(NEXT, frame);
   }
 
+  /** Makes the next searches find these frames in turn where they are free, as a real Xen did. */
+  expect(frames: readonly number[]): void {
+    this.expected = frames;
+  }
+
   /**
    * The first of 2^order free frames below a limit, aligned to their number; null when there are none. It takes nothing
    * yet.
@@ -46,6 +53,9 @@ export class Heap {
     const size = 2 ** order;
     if (this.freeFrames < size) return null;
     const { firstHeapFrame } = this.machine;
+    const [expected, ...others] = this.expected;
+    this.expected = others;
+    if (expected !== undefined && this.areFree(expected, size)) return mfn(expected);
     const maxPage = Math.min(below, this.machine.maxPage);
     const first = Math.ceil(firstHeapFrame / size) * size;
     const start = Math.max(first, Math.ceil((this.words.get(NEXT) >>> 0) / size) * size);
@@ -57,6 +67,13 @@ export class Heap {
   isFree(frame: number): boolean {
     const { refCount, flags } = this.machine.frames;
     return refCount.get(frame) === 0 && (flags.get(frame) & FrameFlag.xenHeap) === 0;
+  }
+
+  private areFree(from: number, size: number): boolean {
+    const { firstHeapFrame, maxPage } = this.machine;
+    if (from < firstHeapFrame || from + size > maxPage) return false;
+    for (let frame = from; frame < from + size; frame++) if (!this.isFree(frame)) return false;
+    return true;
   }
 
   private scan(from: number, to: number, size: number): Mfn | null {

@@ -104,7 +104,7 @@ export function readOptions(config: SessionConfig): RunOptions | AttributeError 
       hypervisor: readHypervisor(config, xen),
       memoryBytes,
       machineFrames: readMachine(config, abi, memoryBytes, mostMachine),
-      layout: readLayout(config.layout),
+      layout: layoutOf(config),
       role: readRole(config.role),
       fault: readFault(config.fault, abi),
       maxStatements: readLimit(config.maxStatements),
@@ -218,6 +218,9 @@ function readMachine(config: SessionConfig, abi: Abi, memoryBytes: number, most:
   });
   return bytes / PAGE_SIZE;
 }
+
+const layoutOf = ({ startOfDay, layout }: SessionConfig): MemoryLayout =>
+  startOfDay === undefined ? readLayout(layout) : { kind: 'given', frames: startOfDay.frames };
 
 function readLayout(text = 'scattered:1'): MemoryLayout {
   if (text === 'contiguous') return { kind: 'contiguous' };

@@ -19,7 +19,7 @@ export const HANDLER = 'page_fault_handler';
 const HANDLER_PROGRAM = 'handler-main.c';
 /** A header made for the run, which tells the handler's program what to access. */
 const FAULT_HEADER = 'xenscope-fault.h';
-const ACCESS_KINDS: Readonly<Record<FaultAccess['kind'], number>> = { read: 0, write: 1, exec: 2 };
+export const ACCESS_KINDS: Readonly<Record<FaultAccess['kind'], number>> = { read: 0, write: 1, exec: 2 };
 
 export interface CompiledScript {
   /** Null when there are errors among the problems. */
@@ -68,7 +68,8 @@ function aboutHandler(problems: readonly Problem[], unit: TranslationUnit): read
   });
 }
 
-function entryOf(unit: TranslationUnit, wanted: string | undefined): FunctionSymbol | null {
+/** The function that a run begins with: the one named, or the first of ENTRIES that there is. */
+export function entryOf(unit: TranslationUnit, wanted: string | undefined): FunctionSymbol | null {
   if (wanted !== undefined) return functionNamed(unit, wanted);
   for (const name of ENTRIES) {
     const found = functionNamed(unit, name);

@@ -32,16 +32,14 @@
 
 int printk(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+#ifndef __XENSCOPE__
+void __xenscope_exit(int status) __attribute__((noreturn));
+#endif
+
 /* Ends the run: 0 for success, anything else for a failure of the guest. */
 __XENSCOPE_LIBRARY __attribute__((noreturn)) void exit_guest(int status)
 {
-#ifdef __XENSCOPE__
     __xenscope_exit(status);
-#else
-    HYPERVISOR_shutdown(status == 0 ? SHUTDOWN_poweroff : SHUTDOWN_crash);
-    for (;;)
-        ;
-#endif
 }
 
 #define BUG() \
