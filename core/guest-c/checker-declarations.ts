@@ -174,6 +174,8 @@ export function defineStatic(checker: Checker, symbol: VariableSymbol): void {
   if (!checkComplete(checker, symbol.type, symbol.name, symbol.range)) return;
   symbol.align = Math.max(symbol.align, alignOf(symbol.type, checker.model));
   symbol.readOnly = isReadOnly(symbol.type);
+  // The script has one of its own after all.
+  if (symbol.storage === 'provided') symbol.storage = 'static';
   if (!checker.definedStatics.has(symbol)) {
     checker.definedStatics.add(symbol);
     checker.statics.push(symbol);

@@ -25,6 +25,8 @@ type DataName = 'read-only data' | 'data' | 'zeroed data';
 type PartName = DataName | 'kernel stack' | 'text';
 /** Parts with start values. The text is executed from elsewhere (program.ts). */
 const HAS_BYTES: ReadonlySet<string> = new Set<PartName>(['read-only data', 'data']);
+/** Where the library maps the shared info page. A script that maps it itself gets a page for it. */
+const SHARED_INFO_PAGE = '__xenscope_shared_info_page';
 const STACK_LOWEST: readonly PartName[] = ['kernel stack', 'text', 'read-only data', 'data', 'zeroed data'];
 const TEXT_LOWEST: readonly PartName[] = ['text', 'read-only data', 'kernel stack', 'data', 'zeroed data'];
 
@@ -49,6 +51,9 @@ export function placeParts(
   const addresses = new Map<VariableSymbol, bigint>();
   const parts: Part[] = [];
   const provided = new Map<string, bigint>();
+  const wanted = providedSymbols(unit);
+  const hasSharedInfoPage = unit.statics.some(({ name }) => name === SHARED_INFO_PAGE);
+  const wantsSharedInfoPage = !hasSharedInfoPage && wanted.some(({ name }) => name === 'shared_info');
   let stackTop = virtBase;
   let at = 0;
   for (const name of order) {
@@ -57,6 +62,7 @@ export function placeParts(
     const from = at;
     if (name === 'text') at += textBytes;
     if (name === 'kernel stack') {
+      provided.set('stack', virtBase + BigInt(at));
       at += STACK_BYTES;
       stackTop = virtBase + BigInt(at);
     }
@@ -64,7 +70,13 @@ export function placeParts(
       if (symbol.storage !== 'static' || dataNameOf(symbol) !== name) continue;
       at = roundUp(at, Math.max(symbol.align, 1));
       addresses.set(symbol, virtBase + BigInt(at));
+      if (symbol.name === SHARED_INFO_PAGE) provided.set('shared_info', virtBase + BigInt(at));
       at += symbol.initialiser?.bytes ?? sizeOf(symbol.type, unit.model) ?? 0;
+    }
+    if (name === 'zeroed data' && wantsSharedInfoPage) {
+      at = roundUp(at, PAGE_SIZE);
+      provided.set('shared_info', virtBase + BigInt(at));
+      at += PAGE_SIZE;
     }
     parts.push({ name, from: virtBase + BigInt(from), to: virtBase + BigInt(at) });
     if (name === 'text') {
@@ -75,7 +87,7 @@ export function placeParts(
     if (name === 'data') provided.set('_edata', virtBase + BigInt(at));
   }
   provided.set('_end', virtBase + BigInt(at));
-  for (const symbol of providedSymbols(unit)) {
+  for (const symbol of wanted) {
     const address = provided.get(symbol.name);
     if (address !== undefined) addresses.set(symbol, address);
   }

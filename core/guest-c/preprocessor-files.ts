@@ -110,10 +110,10 @@ export function headerName(tokens: readonly Token[]): { name: string; quoted: bo
 
 const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:[/\\])/.test(path);
 
-const folderOf = (path: string): string => /^(.*)[/\\]/s.exec(path)?.[1] ?? '';
+export const folderOf = (path: string): string => /^(.*)[/\\]/s.exec(path)?.[1] ?? '';
 
 /** Joins and removes `.` and `..` parts, so that one file has one path. */
-function joinPath(folder: string, name: string): string {
+export function joinPath(folder: string, name: string): string {
   const whole = folder === '' ? name : `${folder}/${name}`;
   if (!/(^|[/\\])\.\.?[/\\]/.test(whole)) return whole;
   const parts: string[] = [];

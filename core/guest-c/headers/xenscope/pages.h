@@ -78,6 +78,9 @@ typedef pteval_t pgentry_t;
 /* The P2M, indexed by pseudo-physical frame; the guest keeps it, Xen never looks at it. */
 extern unsigned long *phys_to_machine_mapping;
 extern start_info_t start_info;
+/* The root of the bootstrap page tables. */
+extern pgentry_t *pt_base;
+extern shared_info_t *HYPERVISOR_shared_info;
 
 #define INVALID_P2M_ENTRY (~0UL)
 

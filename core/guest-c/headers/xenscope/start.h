@@ -16,6 +16,7 @@ event_handler_t *__xenscope_event_handlers[XENSCOPE_EVENT_PORTS];
 grant_entry_t *grant_table;
 grant_ref_t __xenscope_next_ref;
 unsigned long __xenscope_next_page, __xenscope_mapped_end, __xenscope_free_list;
+pgentry_t *pt_base;
 
 /* Where shared_info is mapped: a page of the image whose own frame gives way to it. */
 static char __xenscope_shared_info_page[4096] __attribute__((aligned(4096)));
@@ -27,6 +28,7 @@ __attribute__((used)) void __xenscope_start(start_info_t *info)
 
     start_info = *info;
     phys_to_machine_mapping = (unsigned long *)start_info.mfn_list;
+    pt_base = (pgentry_t *)start_info.pt_base;
     HYPERVISOR_shared_info = (shared_info_t *)__xenscope_shared_info_page;
     if (!(start_info.flags & SIF_INITDOMAIN))
         xencons_ring = (struct xencons_interface *)mfn_to_virt(start_info.console.domU.mfn);

@@ -1,0 +1,2 @@
+/* As Mini-OS of Xen 3.0 names it. */
+#include <mini-os/lib.h>

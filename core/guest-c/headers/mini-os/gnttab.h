@@ -1,0 +1,7 @@
+/* Grants. */
+#ifndef MINIOS_GNTTAB_H
+#define MINIOS_GNTTAB_H
+
+#include <xenscope.h>
+
+#endif
