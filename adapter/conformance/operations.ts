@@ -42,6 +42,14 @@ export type Word =
   | { readonly table: FrameName; readonly index: number; readonly cmd?: number }
   | { readonly data: number };
 
+/** Frames that a hypercall gets from Xen: when it has changed this word of the data, the word names the first of them. */
+export interface Taking {
+  readonly word: number;
+  /** The PFN that they get in the P2M, and the order of their number. */
+  readonly p: FrameName;
+  readonly order: number;
+}
+
 /** Where a grant mapping goes: a virtual address, or an entry of an L1 table. */
 export type GrantPlace = { readonly va: bigint } | { readonly p: FrameName; readonly index: number };
 
@@ -104,6 +112,7 @@ export type Operation = Common &
         readonly data?: readonly Word[];
         /** Words of the data that are reported as they are afterwards. */
         readonly show?: readonly number[];
+        readonly takes?: Taking;
       }
   );
 
@@ -122,6 +131,7 @@ type FieldKind =
   | 'args'
   | 'data'
   | 'indexes'
+  | 'taking'
   | 'flag'
   | 'text';
 
@@ -138,6 +148,7 @@ const VALUE = { pte: required('word'), to: optional('frame') } as const;
 const EXTENT = { p: required('frame'), order: required('order') } as const;
 const PLACE = { va: optional('word'), p: optional('frame'), index: optional('slot') } as const;
 const REQUEST: Fields = { ...ENTRY, ...VALUE, cmd: required('command') };
+const TAKING: Fields = { word: required('slot'), ...EXTENT };
 const COMMON: Fields = { raw: optional('flag'), note: optional('text') };
 
 type Fields = { readonly [name: string]: FieldRow };
@@ -170,6 +181,7 @@ const FIELDS: { readonly [op in OperationName]: Fields } = {
     args: required('args'),
     data: optional('data'),
     show: optional('indexes'),
+    takes: optional('taking'),
   },
 };
 
@@ -318,6 +330,11 @@ const READERS: { readonly [kind in FieldKind]: (value: unknown, what: string) =>
   data: (value, what) => readList(value, what, MAX_DATA_WORDS, readWord),
   indexes: (value, what) =>
     readList(value, what, MAX_DATA_WORDS, (one, which) => readBelow(one, which, MAX_DATA_WORDS)),
+  taking: (value, what) => {
+    if (typeof value !== 'object' || value === null)
+      throw new OperationMistake(`${what} is ${show(value)}: give an object with word, p and order`);
+    return readFields(value as Record<string, unknown>, TAKING, what);
+  },
   flag: (value, what) => {
     if (typeof value !== 'boolean')
       throw new OperationMistake(`${what} is ${show(value)}: give true or false`);

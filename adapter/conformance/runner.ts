@@ -219,13 +219,15 @@ export class OperationRunner {
     return outcome;
   }
 
-  private hypercall({ nr, args, data = [], show, raw }: Operation & { op: 'hypercall' }): Outcome {
-    const values = (words: readonly Word[]): bigint[] => words.map((word) => this.wordOf(word, raw));
-    this.area.put(AT.requests, values(data));
-    const rc = this.area.call(nr, values(args));
-    if (show === undefined) return result(rc);
-    const after = this.area.view(AT.requests, 8 * Math.max(data.length, ...show.map((at) => at + 1)));
-    return { ...result(rc), values: show.map((at) => after.getBigUint64(8 * at, true)) };
+  private hypercall(o: Operation & { op: 'hypercall' }): Outcome {
+    const values = (words: readonly Word[]): bigint[] => words.map((word) => this.wordOf(word, o.raw));
+    const before = values(o.data ?? []);
+    this.area.put(AT.requests, before);
+    const rc = this.area.call(o.nr, values(o.args));
+    const word = (at: number): bigint => this.area.view(AT.requests + 8 * at, 8).getBigUint64(0, true);
+    if (o.takes !== undefined && word(o.takes.word) !== before[o.takes.word])
+      this.take(this.pfnOf(o.takes.p, false, 'hypercall: "takes"'), word(o.takes.word), 2 ** o.takes.order);
+    return { ...result(rc), ...(o.show === undefined ? {} : { values: o.show.map(word) }) };
   }
 
   private wordOf(word: Word, raw: boolean): bigint {

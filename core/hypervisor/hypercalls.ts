@@ -75,6 +75,8 @@ export const HYPERCALLS: readonly (HypercallRow | undefined)[] = [
   row('xenpmu_op'),
   row('dm_op'),
   row('hypfs_op'),
+  ...[undefined, undefined, undefined, undefined, undefined],
+  row('mca'),
 ];
 
 /** The name of a hypercall, or its number in words when there is none. */

@@ -54,6 +54,11 @@ const MAXIMUM_GPFN = 14;
 const REMOVE_FROM_PHYSMAP = 15;
 const ADD_TO_PHYSMAP_BATCH = 23;
 const COMMAND_MASK = 0x3f;
+/** Xen keeps the number of the next extent above the operation when it interrupts itself. */
+const MAX_EXTENTS = 0xffff_ffff >>> 6;
+/** XENMEMF_address_bits of the flags. */
+const ADDRESS_BITS = 0xff;
+const PAGE_BITS = 12;
 const HIGH_WORD_WEIGHT = 0x1_0000_0000;
 
 /** A struct xen_memory_reservation as read from the guest. */
@@ -138,8 +143,14 @@ function reservation(
   const memFlags = mmu.lo;
   if (!read(layout.domid)) return unreadable();
   met(hv, 'memory_op.argument');
+  if (count > MAX_EXTENTS) return argumentError(hv, 'memory_op.extents', { count, limit: MAX_EXTENTS });
+  met(hv, 'memory_op.extents');
   const domain = reservationDomain(hv, vcpu, mmu.lo);
   if (domain === null) return hv.ruleSet.memoryOpReturnsErrors ? lastError(hv) : 0;
+  const bits = memFlags & ADDRESS_BITS;
+  if (bits !== 0 && bits <= PAGE_BITS && !hv.ruleSet.memoryOpReturnsErrors)
+    return argumentZero(hv, 'memory_op.address-bits', { bits });
+  met(hv, 'memory_op.address-bits');
   const limit = hv.ruleSet.maxOrder[vcpu.domain.role];
   const facts = { addressLo: listLo, addressHi: listHi, extent: 0 };
   const isLimited = command !== DECREASE || !hv.ruleSet.memoryOpReturnsErrors;

@@ -114,7 +114,7 @@ const modern: RuleSet = {
   lastMemoryOp: 26,
   exchangeRules: 'modern',
   leastAddressBits: 0,
-  maxOrder: { domU: 9, hardware: 12 },
+  maxOrder: { domU: 9, hardware: 18 },
   maxTypeCount: 0xffff_ffff,
   hasSysenterCallbacks: true,
   assists: new Set([0, 1, 2, 3, 4, 5, 32]),

@@ -48,7 +48,8 @@ const STATE_FIELDS = [
 ] as const satisfies readonly (keyof FrameRecord)[];
 
 /** Operations that get frames from Xen, whose choice the model has to follow: the real machine goes first. */
-const TAKES_FRAMES: ReadonlySet<Operation['op']> = new Set(['populate', 'exchange', 'grant_setup']);
+const takesFrames = (operation: Operation): boolean =>
+  ['populate', 'exchange', 'grant_setup'].includes(operation.op) || 'takes' in operation;
 
 /**
  * Which frame of the model stands for which of the real machine. Xen's allocator chooses by rules that a guest cannot
@@ -143,7 +144,7 @@ export class MachinePair {
   }
 
   run(operation: Operation): Step {
-    if (TAKES_FRAMES.has(operation.op)) return this.runTaking(operation);
+    if (takesFrames(operation)) return this.runTaking(operation);
     if (this.touchesNamedFrame(operation)) return { kind: 'unsafe' };
     const mark = this.model.mark();
     const model = this.onModel(operation);
@@ -173,8 +174,8 @@ export class MachinePair {
   /** Extents that would use up the memory of the real machine are left out, as is what no list can mean. */
   private canTake(operation: Operation): boolean {
     if (operation.op === 'populate' && isLarge(operation.order)) return false;
-    const isPlaced = operation.op === 'grant_setup' || ('p' in operation && typeof operation.p === 'bigint');
-    return isPlaced && (!('p' in operation) || (operation.p as bigint) < BigInt(this.real.nrPages));
+    const placed = 'takes' in operation ? operation.takes?.p : 'p' in operation ? operation.p : 0n;
+    return typeof placed === 'bigint' && placed < BigInt(this.real.nrPages);
   }
 
   /** The frame that Xen found free is not free in the model. */

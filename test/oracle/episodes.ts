@@ -57,7 +57,7 @@ export class Oracle {
       return new MachinePair(this.model, this.real, this.twins, pages);
     } catch (error) {
       // A machine that a list has stopped cannot be brought back to its start.
-      if (!(error instanceof RealXenUnavailable)) throw error;
+      if (!(error instanceof RealXenUnavailable || error instanceof MachineStopped)) throw error;
       this.restart();
       return new MachinePair(this.model, this.real, this.twins, pages);
     }
@@ -68,16 +68,19 @@ export class Oracle {
     return this.compareList(list).failure;
   }
 
-  /** The same, with the number of operations that were not compared. */
-  compareList(list: readonly Operation[]): { readonly failure: Failure | null; readonly leftOut: number } {
+  /** The same, with the operations that were not compared. */
+  compareList(list: readonly Operation[]): {
+    readonly failure: Failure | null;
+    readonly leftOut: readonly Operation[];
+  } {
     const pair = this.pair(pagesOf(list));
-    let leftOut = 0;
+    const leftOut: Operation[] = [];
     for (const [i, operation] of list.entries()) {
       const step = this.step(pair, operation);
       if (step.kind === 'mismatch')
         return { failure: { list: list.slice(0, i + 1), mismatch: step.mismatch }, leftOut };
-      if (step.kind === 'unsafe') leftOut++;
-      if (step.kind === 'end') return { failure: null, leftOut: leftOut + list.length - i };
+      if (step.kind === 'unsafe') leftOut.push(operation);
+      if (step.kind === 'end') return { failure: null, leftOut: [...leftOut, ...list.slice(i)] };
     }
     return { failure: failureAtEnd(pair, list), leftOut };
   }
@@ -194,6 +197,7 @@ function pagesOf(list: readonly Operation[]): bigint[] {
     if ('place' in operation && 'p' in operation.place) add(operation.place.p);
     if ('pte' in operation) addEntry(operation);
     if (operation.op === 'mmuext' && operation.cmd === COPY_PAGE) add(operation.arg2);
+    if (operation.op === 'hypercall') add(operation.takes?.p);
     if (operation.op === 'hypercall') [...operation.args, ...(operation.data ?? [])].forEach(addWord);
     if (operation.op !== 'mmu_update') continue;
     for (const request of operation.requests) {

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { formatOperation } from '../../adapter/conformance/format.ts';
-import { parseOperations } from '../../adapter/conformance/operations.ts';
+import { type Operation, OperationMistake, parseOperations } from '../../adapter/conformance/operations.ts';
 import { type Failure, Oracle, emptyTally } from './episodes.ts';
 import { RealXenUnavailable } from '../../adapter/real-xen/real-xen-unavailable.ts';
 
@@ -57,14 +57,24 @@ function main(): number {
 function runLists(oracle: Oracle, paths: readonly string[]): number {
   let failures = 0;
   for (const path of paths) {
-    const list = parseOperations(readFileSync(path, 'utf8')).map(({ operation }) => operation);
+    const list = readList(path);
     const { failure, leftOut } = oracle.compareList(list);
-    const left = leftOut === 0 ? '' : `, ${leftOut} of them could not be compared`;
-    say(`${path}: ${failure === null ? `${list.length} operations, equal${left}` : 'DIFFERENT'}`);
+    say(`${path}: ${failure === null ? `${list.length - leftOut.length} operations, equal` : 'DIFFERENT'}`);
+    for (const operation of leftOut) say(`  not compared: ${formatOperation(operation)}`);
     if (failure !== null) tell(failure);
-    failures += failure === null && leftOut === 0 ? 0 : 1;
+    failures += failure === null && leftOut.length === 0 ? 0 : 1;
   }
   return failures === 0 ? 0 : 1;
+}
+
+/** A list's operations; a list that cannot be read, or has a mistake, is told in one sentence. */
+function readList(path: string): readonly Operation[] {
+  try {
+    return parseOperations(readFileSync(path, 'utf8')).map(({ operation }) => operation);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OperationMistake(`${path}: ${reason}`);
+  }
 }
 
 function runRandom(
@@ -107,7 +117,7 @@ function tell({ list, mismatch }: Failure): void {
 try {
   process.exitCode = main();
 } catch (error) {
-  if (!(error instanceof RealXenUnavailable)) throw error;
+  if (!(error instanceof RealXenUnavailable || error instanceof OperationMistake)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;
 }
