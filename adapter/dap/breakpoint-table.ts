@@ -5,6 +5,8 @@
 
 import type { Session } from '../../core/timeline/session.ts';
 import type { BreakpointPlace, BreakpointSpec, ConditionProblem, Stop } from '../../core/timeline/types.ts';
+import type { WatchedPlace } from '../../core/timeline/watch-places.ts';
+import type { DataAccess } from '../../core/timeline/watches.ts';
 import { type LogMessage, formatLog, parseLogMessage } from './log-message.ts';
 import { type HitTest, parseHitCondition } from './hit-condition.ts';
 
@@ -12,7 +14,16 @@ import { type HitTest, parseHitCondition } from './hit-condition.ts';
 export interface WantedBreakpoint {
   readonly target:
     | { readonly kind: 'line'; readonly file: string; readonly line: number; readonly column?: number }
-    | { readonly kind: 'name'; readonly name: string };
+    | { readonly kind: 'name'; readonly name: string }
+    | {
+        readonly kind: 'data';
+        readonly place: WatchedPlace;
+        readonly access: DataAccess;
+        /** What the user calls it. */
+        readonly name?: string;
+      }
+    /** What was asked for is not to be understood. */
+    | { readonly kind: 'refused'; readonly why: string };
   readonly condition?: string | undefined;
   readonly hitCondition?: string | undefined;
   readonly logMessage?: string | undefined;
@@ -37,12 +48,15 @@ export interface Verdict {
   readonly log: readonly string[];
 }
 
-/** Group of the function box among the files. */
+/** Groups beside those of the files: the function box, the data breakpoints of the client and of the console. */
 const NAMES = Symbol('names');
+const DATA = Symbol('data');
+const CONSOLE = Symbol('console');
+type Group = string | typeof NAMES | typeof DATA | typeof CONSOLE;
 
 export class Breakpoints {
   private readonly session: Session;
-  private readonly groups: Map<string | typeof NAMES, Entry[]>;
+  private readonly groups: Map<Group, Entry[]>;
   private nextId: number;
 
   constructor(session: Session) {
@@ -59,6 +73,32 @@ export class Breakpoints {
   /** Replaces the breakpoints on functions and hypercalls. */
   setOnNames(wanted: readonly WantedBreakpoint[]): SetBreakpoint[] {
     return this.replace(NAMES, wanted);
+  }
+
+  /** Replaces the data breakpoints that the client keeps. */
+  setOnData(wanted: readonly WantedBreakpoint[]): SetBreakpoint[] {
+    return this.replace(DATA, wanted);
+  }
+
+  /** Adds one that was made in the debug console; it stays until `remove`. */
+  add(wanted: WantedBreakpoint): SetBreakpoint {
+    const kept = (this.groups.get(CONSOLE) ?? []).map((entry) => entry.id);
+    const [added] = this.replace(CONSOLE, [wanted], kept).slice(-1);
+    return added ?? { id: 0, verified: false };
+  }
+
+  /** Those made in the debug console. */
+  ofConsole(): readonly { readonly id: number; readonly wanted: WantedBreakpoint; readonly hits: number }[] {
+    return this.groups.get(CONSOLE) ?? [];
+  }
+
+  /** Removes one that was made in the debug console; false when there is none of that number. */
+  remove(id: number): boolean {
+    const entries = this.groups.get(CONSOLE) ?? [];
+    const left = entries.filter((entry) => entry.id !== id);
+    this.groups.set(CONSOLE, left);
+    this.session.setBreakpoints(this.entries().flatMap((entry) => entry.specs));
+    return left.length < entries.length;
   }
 
   /** Takes over the breakpoints of the session before a restart, under the same numbers, their hits not counted. */
@@ -91,10 +131,16 @@ export class Breakpoints {
     };
   }
 
-  private replace(group: string | typeof NAMES, wanted: readonly WantedBreakpoint[]): SetBreakpoint[] {
+  /** Replaces a group but for the entries to be kept. */
+  private replace(
+    group: Group,
+    wanted: readonly WantedBreakpoint[],
+    kept: readonly number[] = [],
+  ): SetBreakpoint[] {
     const entries = wanted.map((breakpoint) => this.makeEntry(breakpoint));
     const sound = entries.filter((entry): entry is Entry => !('problem' in entry));
-    this.groups.set(group, sound);
+    const old = (this.groups.get(group) ?? []).filter(({ id }) => kept.includes(id));
+    this.groups.set(group, [...old, ...sound]);
     const specs = this.entries().flatMap((entry) => entry.specs);
     const places = new Map(this.session.setBreakpoints(specs).map((place) => [place.id, place]));
     return entries.map((entry) =>
@@ -108,6 +154,7 @@ export class Breakpoints {
 
   private makeEntry(wanted: WantedBreakpoint): Entry | { readonly id: number; readonly problem: string } {
     const id = this.nextId++;
+    if (wanted.target.kind === 'refused') return { id, problem: wanted.target.why };
     const hitTest = wanted.hitCondition === undefined ? null : parseHitCondition(wanted.hitCondition);
     if (hitTest !== null && typeof hitTest !== 'function') return { id, problem: hitTest.problem };
     const log = wanted.logMessage === undefined ? null : parseLogMessage(wanted.logMessage);
@@ -117,7 +164,8 @@ export class Breakpoints {
 
   private specsOf(id: number, { target, condition }: WantedBreakpoint): BreakpointSpec[] {
     const when = condition === undefined ? {} : { condition };
-    if (target.kind === 'line') return [{ ...target, id, ...when }];
+    if (target.kind === 'refused') return [];
+    if (target.kind !== 'name') return [{ ...target, id, ...when }];
     const hypercall: BreakpointSpec = { kind: 'hypercall', id, pattern: target.name, ...when };
     if (isHypercallOnly(target.name)) return [hypercall];
     return [{ kind: 'function', id: this.nextId++, name: target.name, ...when }, hypercall];

@@ -2,7 +2,7 @@
 
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { SourcePlace } from '../../core/timeline/types.ts';
-import type { RequestArguments } from './arguments.ts';
+import { type RequestArguments, RequestError } from './arguments.ts';
 import type { SetBreakpoint, WantedBreakpoint } from './breakpoint-table.ts';
 import { fromClientLine, toClientColumn, toClientLine } from './client-traits.ts';
 import { type Context, LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
@@ -19,32 +19,23 @@ export const BREAKPOINTS: RequestRows<Names> = {
     handle(context, args) {
       const { traits } = context;
       const file = coreFile(traits, args.object('source').text('path'));
-      const wanted = args.objects('breakpoints').map((breakpoint): WantedBreakpoint => {
+      const wanted = readEach(args, (breakpoint): Target => {
         const column = breakpoint.optionalInteger('column');
-        return {
-          target: {
-            kind: 'line',
-            file,
-            line: fromClientLine(traits, breakpoint.integer('line', 0, MAX_LINE)),
-            ...(column === undefined ? {} : { column: traits.columnsStartAt1 ? column : column + 1 }),
-          },
-          ...refinements(breakpoint),
-        };
+        const line = fromClientLine(traits, breakpoint.integer('line', 0, MAX_LINE));
+        const at = column === undefined ? {} : { column: traits.columnsStartAt1 ? column : column + 1 };
+        return { kind: 'line', file, line, ...at };
       });
       const set = debuggeeOf(context).breakpoints.setInFile(file, wanted);
-      return { breakpoints: set.map((breakpoint) => describe(context, breakpoint)) };
+      return { breakpoints: set.map((breakpoint) => describeBreakpoint(context, breakpoint)) };
     },
   },
 
   setFunctionBreakpoints: {
     when: LAUNCHED,
     handle(context, args) {
-      const wanted = args.objects('breakpoints').map((breakpoint): WantedBreakpoint => ({
-        target: { kind: 'name', name: breakpoint.text('name').trim() },
-        ...refinements(breakpoint),
-      }));
+      const wanted = readEach(args, (breakpoint) => ({ kind: 'name', name: breakpoint.text('name').trim() }));
       const set = debuggeeOf(context).breakpoints.setOnNames(wanted);
-      return { breakpoints: set.map((breakpoint) => describe(context, breakpoint)) };
+      return { breakpoints: set.map((breakpoint) => describeBreakpoint(context, breakpoint)) };
     },
   },
 
@@ -62,6 +53,23 @@ export const BREAKPOINTS: RequestRows<Names> = {
   },
 };
 
+type Target = WantedBreakpoint['target'];
+
+/** The breakpoints of a request, in order; one that is not to be understood says so in its own place. */
+export function readEach(
+  args: RequestArguments,
+  target: (breakpoint: RequestArguments) => Target,
+): WantedBreakpoint[] {
+  return args.objects('breakpoints').map((breakpoint) => {
+    try {
+      return { target: target(breakpoint), ...refinements(breakpoint) };
+    } catch (error) {
+      if (error instanceof RequestError) return { target: { kind: 'refused', why: error.message } };
+      throw error;
+    }
+  });
+}
+
 /** Condition, hit count and log message; VS Code sends empty strings for those not given. */
 function refinements(breakpoint: RequestArguments): Omit<WantedBreakpoint, 'target'> {
   const given = (name: string) => {
@@ -75,7 +83,7 @@ function refinements(breakpoint: RequestArguments): Omit<WantedBreakpoint, 'targ
   };
 }
 
-function describe(context: Context, breakpoint: SetBreakpoint): DebugProtocol.Breakpoint {
+export function describeBreakpoint(context: Context, breakpoint: SetBreakpoint): DebugProtocol.Breakpoint {
   const { id, verified, message, place } = breakpoint;
   return {
     id,

@@ -56,10 +56,13 @@ export interface ResponseBodies {
   readonly setBreakpoints: DebugProtocol.SetBreakpointsResponse['body'];
   readonly setFunctionBreakpoints: DebugProtocol.SetFunctionBreakpointsResponse['body'];
   readonly setExceptionBreakpoints: DebugProtocol.SetExceptionBreakpointsResponse['body'];
+  readonly dataBreakpointInfo: DebugProtocol.DataBreakpointInfoResponse['body'];
+  readonly setDataBreakpoints: DebugProtocol.SetDataBreakpointsResponse['body'];
   readonly breakpointLocations: DebugProtocol.BreakpointLocationsResponse['body'];
   readonly continue: DebugProtocol.ContinueResponse['body'];
   readonly next: undefined;
   readonly stepIn: undefined;
+  readonly stepInTargets: DebugProtocol.StepInTargetsResponse['body'];
   readonly stepOut: undefined;
   readonly pause: undefined;
   readonly threads: DebugProtocol.ThreadsResponse['body'];

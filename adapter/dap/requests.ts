@@ -3,6 +3,7 @@
 import { BREAKPOINTS } from './breakpoints.ts';
 import type { RequestRows } from './context.ts';
 import { COMPLETIONS } from './completions.ts';
+import { DATA_BREAKPOINTS } from './data-breakpoints.ts';
 import { EVALUATE } from './evaluate.ts';
 import { EXCEPTIONS } from './exceptions.ts';
 import { EXECUTION } from './execution.ts';
@@ -12,10 +13,12 @@ import { SOURCES } from './sources.ts';
 import { STACK } from './stack.ts';
 import { VARIABLES } from './variables.ts';
 import { VIEWS } from './views.ts';
+import { XEN } from './xen.ts';
 
 export const REQUESTS: RequestRows = {
   ...LIFE_CYCLE,
   ...BREAKPOINTS,
+  ...DATA_BREAKPOINTS,
   ...EXCEPTIONS,
   ...EXECUTION,
   ...STACK,
@@ -25,4 +28,5 @@ export const REQUESTS: RequestRows = {
   ...COMPLETIONS,
   ...MEMORY,
   ...VIEWS,
+  ...XEN,
 };

@@ -18,6 +18,7 @@ import { decodedChildren, decodedNode } from './decoded.ts';
 import type { VariableNode } from './variable-table.ts';
 import { type EditedMemory, stateEdited } from './edits.ts';
 import { frameFor } from './frame-table.ts';
+import { rowChildren, xenScopes } from './xen.ts';
 
 /** Nodes that stand for objects of the guest. */
 type ObjectNode = Extract<VariableNode, { readonly frame: Frame }>;
@@ -32,6 +33,8 @@ export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable' | 'se
       const debuggee = debuggeeOf(context);
       // The label between a handler and what it interrupted has no variables.
       const id = args.integer('frameId', Number.MIN_SAFE_INTEGER);
+      const xen = debuggee.frames.xenFrame(id);
+      if (xen !== undefined) return { scopes: xenScopes(debuggee, xen) };
       return { scopes: id < 0 ? [] : scopesOf(debuggee, debuggee.frames.frame(id)) };
     },
   },
@@ -41,6 +44,7 @@ export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable' | 'se
     async handle(context, args) {
       const debuggee = debuggeeOf(context);
       const node = debuggee.variables.node(args.integer('variablesReference', 1));
+      if (node.kind === 'rows') return { variables: rowChildren(debuggee, node) };
       const isDecoded = node.kind === 'entry' || node.kind === 'frame';
       const variables = isDecoded
         ? await decodedChildren(debuggee, node)
@@ -68,6 +72,17 @@ export const VARIABLES: RequestRows<'scopes' | 'variables' | 'setVariable' | 'se
       assign(context, args.text('expression'), frameFor(debuggeeOf(context), args), args),
   },
 };
+
+/** The expression of a child, and the frame in which it is one; null for what is no object of the guest. */
+export function expressionOf(
+  debuggee: Debuggee,
+  node: VariableNode,
+  name: string,
+): { readonly expression: string; readonly frame: Frame } | null {
+  if (!('frame' in node)) return null;
+  const target = namedValues(debuggee, node, null).find((child) => child.name === name);
+  return target === undefined ? null : { expression: target.evaluateName, frame: node.frame };
+}
 
 /** Gives what an expression names the value of the request's argument `value`, and tells what it then holds. */
 function assign(context: Context, target: string, frame: Frame, args: RequestArguments): DescribedValue {
@@ -124,7 +139,7 @@ function scopesOf(debuggee: Debuggee, frame: Frame): DebugProtocol.Scope[] {
 
 /** The hypercall that is about to be made, or else the last one that the frame's vCPU made. */
 function hypercallAtHand({ session, standing }: Debuggee, frame: Frame): JsonObject | null {
-  if (standing?.kind === 'hypercall' && standing.vcpu === frame.vcpu) {
+  if (standing?.kind === 'hypercall' && standing.returned === null && standing.vcpu === frame.vcpu) {
     return { hypercall: standing.name, state: 'not yet made', args: standing.args };
   }
   const vcpu = session.vcpus().find((summary) => summary.vcpu === frame.vcpu);

@@ -13,7 +13,7 @@ import {
   WatchBit,
   type WatchedAccess,
 } from '../state/cell-watch.ts';
-import { joinWords } from '../units.ts';
+import { joinWords, mfn } from '../units.ts';
 import { type Translate, byMachine, byP2m, byPageTables } from './guest-memory.ts';
 import {
   type Activation,
@@ -110,6 +110,29 @@ export class Watches {
     this.watchCells();
   }
 
+  /** What is to be said of a data breakpoint that cannot watch, or not yet; nothing for others. */
+  trouble(id: number): { readonly verified?: boolean; readonly message?: string } {
+    const one = this.armed.find(({ spec }) => spec.id === id);
+    if (one === undefined) return {};
+    const { place } = one;
+    if (place.kind === 'frame')
+      return this.hypervisor.frames.has(mfn(place.mfn))
+        ? {}
+        : failed(`${placeLabel(place)}: there is no such frame.`);
+    const vm = this.vmOf(place.vcpu);
+    if (vm === undefined) return failed(`There is no thread ${place.vcpu + 1}.`);
+    const owner = place.kind === 'local' ? place : place.owner;
+    if (owner !== undefined && !isAlive(vm, owner))
+      return failed(
+        `${owner.functionName} does not run any more in the frame that the variable belonged to.`,
+      );
+    if (one.kind === 'bytes' && one.words === null)
+      return {
+        message: `${placeLabel(place)} are not mapped to memory now; they are watched as soon as they are.`,
+      };
+    return {};
+  }
+
   /** To be called before a run: what was changed while the guest stood still is nobody's doing. */
   begin(): void {
     if (!this.isActive) return;
@@ -183,7 +206,8 @@ export class Watches {
     const { place } = spec;
     if (place.kind === 'bytes') return { kind: 'bytes', spec, place, words: this.resolve(place) };
     if (place.kind === 'local') return { kind: 'local', spec, place, known: this.localValue(place) };
-    return { kind: 'frame', spec, place, cells: factCells(this.hypervisor.frames, place) };
+    const isFrame = this.hypervisor.frames.has(mfn(place.mfn));
+    return { kind: 'frame', spec, place, cells: isFrame ? factCells(this.hypervisor.frames, place) : [] };
   }
 
   private watchCells(): void {
@@ -309,6 +333,8 @@ export class Watches {
     };
   }
 }
+
+const failed = (message: string) => ({ verified: false, message });
 
 function valueText(place: WatchedPlace, value: bigint): string {
   if (place.kind === 'frame') return factRow(place.fact).text(Number(value));

@@ -112,10 +112,14 @@ describe('line breakpoints', () => {
     expect(breakpoints).toEqual([expect.objectContaining({ line: CALLS.line('first') })]);
   });
 
-  it('with a line that is no line are refused', async () => {
+  it('with a line that is no line are refused in their own place; the others are set', async () => {
     const editor = await atEntry(calls);
-    const args = { source: { path: calls }, breakpoints: [{ line: 'seven' }] };
-    expect(await editor.refused('setBreakpoints', args)).toMatch(/`line` must be a whole number/);
+    const breakpoints = [{ line: 'seven' }, { line: CALLS.line('store') }, {}];
+    const answer = await editor.ask('setBreakpoints', { source: { path: calls }, breakpoints });
+    expect(answer.breakpoints.map(({ verified }) => verified)).toEqual([false, true, false]);
+    expect(answer.breakpoints[0]?.message).toMatch(/`line` must be a whole number/);
+    await editor.continues();
+    expect(await editor.stops()).toMatchObject({ at: CALLS.at('store') });
     expect(await editor.refused('setBreakpoints', { breakpoints: [] })).toMatch(/`source` must be an object/);
   });
 });
