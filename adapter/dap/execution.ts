@@ -156,6 +156,8 @@ function reasonOf(
   standing: Standing,
 ): Pick<DebugProtocol.StoppedEvent['body'], 'reason' | 'description' | 'text'> {
   switch (standing.kind) {
+    case 'start':
+      return { reason: 'entry', description: 'Start of history' };
     case 'entry':
     case 'step':
     case 'pause':

@@ -7,7 +7,7 @@ export const VECTOR_GENERAL_PROTECTION = 13;
 /** `stepBase` that stops at each statement of the script. */
 export const EVERY_STATEMENT = 0x7fff_ffff;
 
-/** Why the processor left its loop. Those from `trapReturn` on are dealt with in vm.ts, all of it or a first part. */
+/** Why the processor left its loop. Those from `oddReturn` on are dealt with in vm.ts. */
 export const Exit = {
   /** Before a statement that the step condition wants. */
   statement: 0,
@@ -23,7 +23,7 @@ export const Exit = {
   exited: 6,
   /** More register windows than the model holds. */
   windows: 7,
-  /** The iret hypercall of a trap stub is due; the registers have been made those that it wants. */
+  /** The iret hypercall of a trap stub is due: `leaveTrap` makes the registers those that it wants. */
   trapReturn: 8,
   oddReturn: 9,
   wild: 10,

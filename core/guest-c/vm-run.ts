@@ -15,7 +15,8 @@ import type { Vm } from './vm.ts';
 const CALL_REGISTER = Op.callr;
 
 /**
- * Runs until an exit. Stops before the statement when `budget` statements have been executed, or when one begins in
+ * Runs until an exit, at which the processor may be left and entered again any number of times without a trace: what the
+ * guest's run comes to does not depend on how it was sliced. Stops before the statement when `budget` statements have been executed, or when one begins in
  * the window `stepBase` or in one below it (-1: never; EVERY_STATEMENT: in any, but for statements of the library).
  */
 export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
@@ -29,12 +30,15 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
   let spLo = vm.spLo;
   let spHi = vm.spHi;
   let executed = 0;
-  let page = -1;
+  let page = vm.page;
   let exit: Exit = Exit.fault;
-  if (vm.resuming) {
+  if (vm.resuming && budget > 0) {
     vm.resuming = false;
-    executed++;
-    pc++;
+    if (pc >>> 10 === page || mmu.fetch(textLo + (pc << 2), textHi)) {
+      page = pc >>> 10;
+      executed++;
+      pc++;
+    }
   }
   for (;;) {
     const i = pc << 2;
@@ -62,6 +66,10 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
           continue;
         }
         case /* breakpoint */ 1:
+          if (pc >>> 10 !== page) {
+            if (!mmu.fetch(textLo + (pc << 2), textHi)) break;
+            page = pc >>> 10;
+          }
           exit = executed >= budget ? Exit.budget : Exit.breakpoint;
           break run;
         case /* jmp */ 2:
@@ -71,7 +79,7 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
         case /* callr */ 4: {
           const next = base + b;
           if (next >= regsLimit) {
-            if (!vm.growWindows()) {
+            if (!vm.growWindows(next)) {
               exit = Exit.windows;
               break run;
             }
@@ -1093,5 +1101,6 @@ export function runLoop(vm: Vm, budget: number, stepBase: number): Exit {
   vm.spLo = spLo;
   vm.spHi = spHi;
   vm.executed = executed;
+  vm.page = exit <= Exit.budget ? page : -1;
   return exit;
 }

@@ -30,8 +30,25 @@ export interface Activation {
 /** Left free below the interrupted function's stack. */
 const SCRATCH_STACK_GAP = 256;
 
+/** What a processor is, beside the registers that are in its vCPU. */
+export interface VmState {
+  readonly pc: number;
+  readonly base: number;
+  readonly spLo: number;
+  readonly spHi: number;
+  readonly page: number;
+  readonly stray: boolean;
+  readonly returnLo: number;
+  readonly returnHi: number;
+  readonly vector: number;
+  readonly status: number;
+  readonly spare: number;
+  readonly windows: Int32Array;
+}
+
 /** What a processor was doing when it was given something else to do. */
 export interface SuspendedWork {
+  readonly page: number;
   readonly pc: number;
   readonly base: number;
   readonly spLo: number;
@@ -45,6 +62,8 @@ export interface SuspendedWork {
 }
 
 const FIRST_WINDOWS = 1 << 15;
+/** Windows may begin below it at first, and so many words more when they have got there. */
+const WINDOW_STEP = 1 << 10;
 /** 64 MiB of windows: deeper than any stack that fits the guest's own pages. */
 const MAX_WINDOWS = 1 << 24;
 const TOUCH_KINDS: readonly AccessKind[] = ['read', 'write', 'exec'];
@@ -68,6 +87,8 @@ export class Vm {
   spHi = 0;
   /** The run begins at a statement that has already stopped it once. */
   resuming = false;
+  /** The page of text, counted in instructions, that the run has last been allowed to execute; -1: to be asked again. */
+  page = -1;
   /** Statements executed in the last run. */
   executed = 0;
   /** What `halt` or `exit` gave. */
@@ -101,8 +122,8 @@ export class Vm {
     this.library = library;
     this.codeLimit = program.textInstructions;
     this.margin = program.functions.reduce((most, fn) => Math.max(most, fn.windowWords), 0) + 4096;
-    this.windowLimit = FIRST_WINDOWS - this.margin;
-    while (this.windowLimit < FIRST_WINDOWS / 2) this.growWindows();
+    this.windowLimit = 0;
+    this.growWindows(0);
   }
 
   /**
@@ -136,14 +157,27 @@ export class Vm {
       }
       const told = isWatched && settled === Exit.budget ? Exit.watched : settled;
       this.executed = total;
-      if (told === Exit.fault) {
-        this.trapFromMmu = this.vector < 0;
-        this.trapVector = this.trapFromMmu ? this.mmu.fault.vector : this.vector;
-        this.vector = -1;
-      }
+      if (told === Exit.fault) this.tellTrap();
       this.save();
       return told;
     }
+  }
+
+  /** At a trap's end: loads the registers that the iret hypercall wants. False when memory does not allow it: a fault. */
+  leaveTrap(): boolean {
+    const { watch } = this.mmu;
+    if (watch !== null) watch.by = 'guest';
+    const isReady = loadTrapRegisters(this);
+    if (watch !== null) watch.by = 'hypervisor';
+    if (!isReady) this.tellTrap();
+    this.save();
+    return isReady;
+  }
+
+  private tellTrap(): void {
+    this.trapFromMmu = this.vector < 0;
+    this.trapVector = this.trapFromMmu ? this.mmu.fault.vector : this.vector;
+    this.vector = -1;
   }
 
   /** Puts rip, rsp and rbp into the vCPU. */
@@ -174,6 +208,7 @@ export class Vm {
     }
     this.spLo = vcpu.regLo(R.rsp);
     this.spHi = vcpu.regHi(R.rsp);
+    this.page = -1;
     const base = vcpu.regLo(R.rbp);
     if (pc >= 0 && this.code[pc * 4] === Op.enter) this.enterForeign(base, interrupted);
     else if (this.isWindow(base)) this.base = base;
@@ -217,19 +252,65 @@ export class Vm {
     return this.windows[first] as number;
   }
 
+  /** Whether it stands at a hypercall, not yet made. */
+  get atHypercall(): boolean {
+    return !this.stray && this.vector < 0 && this.code[this.pc * 4] === Op.hypercall;
+  }
+
+  /** Whether it stands right behind a hypercall. */
+  get isBehindHypercall(): boolean {
+    return !this.stray && this.pc > 0 && this.code[(this.pc - 1) * 4] === Op.hypercall;
+  }
+
   /** Goes behind the instruction at which the processor stands: the hypercall is made, the store was emulated. */
   skip(): void {
     this.pc++;
     this.save();
   }
 
-  /** The windows of the processor as they are: for going back. */
+  /** All that the processor is beside the vCPU's registers: for going back. */
+  snapshot(): VmState {
+    const { pc, base, spLo, spHi, page, stray, returnLo, returnHi, vector, status, spare } = this;
+    const windows = this.snapshotWindows();
+    return { pc, base, spLo, spHi, page, stray, returnLo, returnHi, vector, status, spare, windows };
+  }
+
+  /** Becomes what it was. It stands at no statement that has stopped it. */
+  restore(state: VmState): void {
+    this.pc = state.pc;
+    this.base = state.base;
+    this.spLo = state.spLo;
+    this.spHi = state.spHi;
+    this.page = state.page;
+    this.stray = state.stray;
+    this.returnLo = state.returnLo;
+    this.returnHi = state.returnHi;
+    this.vector = state.vector;
+    this.status = state.status;
+    this.spare = state.spare;
+    this.resuming = false;
+    this.restoreWindows(state.windows);
+  }
+
+  /** Every word of the windows that has been in use: what is left behind in one is seen by who uses it next. */
   snapshotWindows(): Int32Array {
-    return this.windows.slice(0, this.windowTop(this.base));
+    return this.windows.slice(0, this.windowLimit + this.margin);
   }
 
   restoreWindows(words: Int32Array): void {
+    this.windows.fill(0, words.length, this.windowLimit + this.margin);
     this.windows.set(words);
+    this.windowLimit = words.length - this.margin;
+  }
+
+  /** The exit that `run` has told is not acted on: the next run comes to it again. */
+  keepTrap(): void {
+    this.vector = this.trapFromMmu ? -1 : this.trapVector;
+  }
+
+  /** Whether it stands before a statement. */
+  get atStatement(): boolean {
+    return !this.stray && this.vector < 0 && (this.code[this.pc * 4] as number) <= Op.breakpoint;
   }
 
   /** The statement at which the processor stands. */
@@ -255,9 +336,9 @@ export class Vm {
    * processor was doing is returned, for `endScratch`.
    */
   beginScratch(): SuspendedWork {
-    const { pc, base, spLo, spHi, resuming, stray, returnLo, returnHi, vector, status } = this;
+    const { pc, base, spLo, spHi, page, resuming, stray, returnLo, returnHi, vector, status } = this;
     const window = this.windowTop(base);
-    while (window >= this.windowLimit && this.growWindows());
+    this.growWindows(window);
     this.windows.fill(0, window, window + this.margin);
     this.codeLimit = this.program.scratchBase + SCRATCH_INSTRUCTIONS;
     this.pc = this.program.scratchBase;
@@ -267,7 +348,7 @@ export class Vm {
     this.vector = -1;
     this.spLo = (spLo - SCRATCH_STACK_GAP) | 0;
     if (this.is64 && spLo >>> 0 < SCRATCH_STACK_GAP) this.spHi = (spHi - 1) | 0;
-    return { pc, base, spLo, spHi, resuming, stray, returnLo, returnHi, vector, status };
+    return { pc, base, spLo, spHi, page, resuming, stray, returnLo, returnHi, vector, status };
   }
 
   /** Goes back to what was being done; the windows below are as the scratch instructions left them. */
@@ -277,6 +358,7 @@ export class Vm {
     this.base = work.base;
     this.spLo = work.spLo;
     this.spHi = work.spHi;
+    this.page = work.page;
     this.resuming = work.resuming;
     this.stray = work.stray;
     this.returnLo = work.returnLo;
@@ -302,14 +384,20 @@ export class Vm {
     return list;
   }
 
-  /** Doubles the room for windows; false when the model holds no more. */
-  growWindows(): boolean {
-    const length = this.windows.length * 2;
-    if (length > MAX_WINDOWS) return false;
-    const windows = new Int32Array(length);
-    windows.set(this.windows);
-    this.windows = windows;
-    this.windowLimit = length - this.margin;
+  /** Makes room for a window that begins at `base`; false when the model holds no more. */
+  growWindows(base: number): boolean {
+    let limit = this.windowLimit;
+    while (limit <= base) limit += WINDOW_STEP;
+    const needed = limit + this.margin;
+    if (needed > MAX_WINDOWS) return false;
+    let { length } = this.windows;
+    while (length < needed) length *= 2;
+    if (length > this.windows.length) {
+      const windows = new Int32Array(length);
+      windows.set(this.windows);
+      this.windows = windows;
+    }
+    this.windowLimit = limit;
     return true;
   }
 
@@ -324,7 +412,7 @@ export class Vm {
   private enterForeign(interruptedBase: number, interruptedPc: number): void {
     const known = this.isWindow(interruptedBase);
     const base = known ? this.windowTop(interruptedBase) : this.spare;
-    while (base >= this.windowLimit && this.growWindows());
+    this.growWindows(base);
     const { windows } = this;
     windows.fill(0, base, base + this.margin);
     windows[base] = WINDOW_MAGIC | (functionAt(this.program, this.pc)?.index ?? 0);
@@ -359,8 +447,6 @@ export class Vm {
         if (!buildTrapRegisters(this, this.code[this.pc * 4 + 1] as number)) return Exit.fault;
         this.pc++;
         return null;
-      case Exit.trapReturn:
-        return loadTrapRegisters(this) ? Exit.trapReturn : Exit.fault;
       default:
         return exit;
     }

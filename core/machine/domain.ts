@@ -46,7 +46,15 @@ export interface StartOfDayLayout {
 }
 
 /** Words of the domain's region. */
-const Word = { totPages: 0, maxPages: 1, state: 2, reason: 3, vmAssist: 4, vmAssistHigh: 5 } as const;
+const Word = {
+  totPages: 0,
+  maxPages: 1,
+  state: 2,
+  reason: 3,
+  vmAssist: 4,
+  vmAssistHigh: 5,
+  vcpus: 6,
+} as const;
 const STATE_RUNNING = 0;
 const STATE_SHUTDOWN = 1;
 const STATE_CRASHED = 2;
@@ -56,8 +64,6 @@ export class Domain {
   readonly name: string;
   readonly abi: Abi;
   readonly role: DomainRole;
-  /** In the order in which they were made. */
-  readonly vcpus: Vcpu[] = [];
   /** vCPUs that the guest may bring up, the first one included. */
   readonly maxVcpus: number;
   /** Length of the P2M array that the builder made. */
@@ -65,6 +71,9 @@ export class Domain {
   /** Set once, by start of day. */
   layout: StartOfDayLayout | null = null;
   private readonly words: Region;
+  /** By number, also those that are only made at a later moment than the present one. */
+  private readonly everMade: Vcpu[] = [];
+  private present: { readonly mask: number; readonly vcpus: readonly Vcpu[] } = { mask: 0, vcpus: [] };
   /** Told with the state `crashed`; a domain crashes once, unless the crash was undone. */
   private lastCrash: DomainCrash | null = null;
 
@@ -80,9 +89,17 @@ export class Domain {
 
   /** Makes a vCPU; those after the first one are made when the guest initialises them. */
   addVcpu(store: Store, memory: PhysicalMemory, id = 0): Vcpu {
-    const vcpu = new Vcpu(store, memory, this, id);
-    this.vcpus.push(vcpu);
+    const vcpu = (this.everMade[id] ??= store.withoutJournal(() => new Vcpu(store, memory, this, id)));
+    this.words.set(Word.vcpus, this.words.get(Word.vcpus) | (1 << id));
     return vcpu;
+  }
+
+  /** Those that have been made, by number. */
+  get vcpus(): readonly Vcpu[] {
+    const mask = this.words.get(Word.vcpus);
+    if (this.present.mask !== mask)
+      this.present = { mask, vcpus: this.everMade.filter(({ id }) => (mask & (1 << id)) !== 0) };
+    return this.present.vcpus;
   }
 
   /** The vCPU of that number, if it has been made. */

@@ -67,6 +67,16 @@ export class BreakpointTable {
     program.code[pc * 4] = Op.breakpoint;
   }
 
+  /** Does something with no instruction patched: the repetition of what is known stops nowhere. */
+  lifted<T>(work: () => T): T {
+    this.writePatches(Op.stmt);
+    try {
+      return work();
+    } finally {
+      this.writePatches(Op.breakpoint);
+    }
+  }
+
   isReserved(program: Program, pc: number): boolean {
     return this.reserved.get(program)?.has(pc) ?? false;
   }
@@ -86,6 +96,11 @@ export class BreakpointTable {
       const named = requests.filter((request) => test(`${name}:${request.name}`));
       return named.length === 0 ? [] : [{ spec, requests: named }];
     });
+  }
+
+  private writePatches(op: number): void {
+    for (const patched of [this.standing, this.reserved])
+      for (const [program, pcs] of patched) for (const pc of pcs.keys()) program.code[pc * 4] = op;
   }
 
   private clear(): void {

@@ -12,7 +12,7 @@ export class Guest {
   readonly program: Program;
   /** Path of the script. */
   readonly path: string;
-  readonly vms: Vm[];
+  vms: readonly Vm[];
   /** The user's first function. */
   readonly entryName: string;
   /** The script only defines a fault handler; the shipped program around it makes the access. */
@@ -51,7 +51,7 @@ export class Guest {
   addVcpu(vcpu: Vcpu): Vm {
     const vm = new Vm(this.program, vcpu, this.quiet);
     vm.load();
-    this.vms.push(vm);
+    this.vms = [...this.vms, vm];
     return vm;
   }
 

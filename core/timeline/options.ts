@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly fault: FaultAccess;
   /** Infinity: none. */
   readonly maxStatements: number;
+  /** Bytes for checkpoints and the differences between them. */
+  readonly historyBytes: number;
 }
 
 /** The access that a handler script is about. */
@@ -52,6 +54,9 @@ const DEFAULT_MEMORY = 16 * MIB;
 const LEAST_MEMORY = 1 * MIB;
 const MOST_MEMORY = 64 * GIB;
 const MOST_MACHINE = 1 * TIB;
+const DEFAULT_HISTORY = 256 * MIB;
+const LEAST_HISTORY = 1 * MIB;
+const MOST_HISTORY = 8 * GIB;
 const DEFAULT_FAULT: FaultAccess = { va: 0x40_0000n, kind: 'write', user: false };
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -108,6 +113,11 @@ export function readOptions(config: SessionConfig): RunOptions | AttributeError 
       role: readRole(config.role),
       fault: readFault(config.fault, abi),
       maxStatements: readLimit(config.maxStatements),
+      historyBytes: readSize('historyMemory', config.historyMemory, {
+        least: LEAST_HISTORY,
+        most: MOST_HISTORY,
+        byDefault: DEFAULT_HISTORY,
+      }),
     };
   } catch (error) {
     if (error instanceof WrongAttribute) return { attribute: error.attribute, message: error.message };

@@ -1,64 +1,120 @@
-/** What a run leaves behind for people: hypercalls, faults and console lines, each with the user's line. */
+/**
+ * What a run leaves behind for people: hypercalls, faults and console lines, each with the user's line.
+ *
+ * Records are kept for as long as the run can come to them again. What is seen are those from before the present
+ * position; going back hides the later ones, and a repetition shows them again, since it can only be the same.
+ */
 
 import { hypercallName } from '../hypervisor/hypercalls.ts';
 import { ruleOf } from '../hypervisor/rules.ts';
 import type { Refusal } from '../hypervisor/types.ts';
 import { type DomainId, joinWords } from '../units.ts';
-import type { FaultRecord, HypercallRecord, JsonObject, RefusalRecord, SourcePlace } from './types.ts';
+import type { Position } from './position.ts';
+import type { FaultRecord, HypercallRecord, RefusalRecord } from './types.ts';
 
 /** Records kept of each kind, so that a long run does not fill the host's memory; refused calls are kept beyond it. */
 const MAX_RECORDS = 200_000;
 
+/** What is told of a call beside its outcome. */
+export type CallDescription = Pick<HypercallRecord, 'domain' | 'vcpu' | 'file' | 'line' | 'args'>;
+
+/** How a call ended. */
+export interface CallOutcome {
+  readonly nr: number;
+  /** The result register as words; sign-extended from 32 bits. */
+  readonly rcLo: number;
+  readonly rcHi: number;
+  readonly done: number | null;
+  readonly refusal: Refusal | null;
+  readonly checks: readonly string[];
+}
+
+/** A hypercall and the position just before it. */
+export interface KnownCall {
+  readonly record: HypercallRecord;
+  readonly position: Position;
+}
+
+/** How much has been recorded at a position. */
+export interface RecorderState {
+  readonly callsMade: number;
+  readonly callsKept: number;
+  readonly faultsMade: number;
+  readonly faultsKept: number;
+  readonly lines: number;
+  /** By domain: the beginning of a line. */
+  readonly partial: ReadonlyMap<DomainId, string>;
+}
+
 export class Recorder {
-  readonly hypercalls: HypercallRecord[] = [];
-  readonly faults: FaultRecord[] = [];
-  readonly console: string[] = [];
-  /** For each line of the console the index in `hypercalls` of the call that wrote its end. */
-  readonly consoleCalls: number[] = [];
-  private readonly partial = new Map<DomainId, string>();
-  private readonly severalDomains: boolean;
-  private hypercallsMade = 0;
+  // Everything known; the counts below say how much of it lies before the present position.
+  private readonly calls: HypercallRecord[] = [];
+  private readonly callPositions: Position[] = [];
+  private readonly knownFaults: FaultRecord[] = [];
+  private readonly knownLines: string[] = [];
+  /** For each line the index in `calls` of the call that wrote its end. */
+  private readonly lineCalls: number[] = [];
+  private callsMade = 0;
+  private callsKept = 0;
   private faultsMade = 0;
+  private faultsKept = 0;
+  private lines = 0;
+  private partial = new Map<DomainId, string>();
+  private readonly severalDomains: boolean;
 
   constructor(domains: number) {
     this.severalDomains = domains > 1;
   }
 
-  hypercall(made: {
-    readonly domain: number;
-    readonly vcpu: number;
-    readonly nr: number;
-    readonly place: SourcePlace | null;
-    readonly args: JsonObject;
-    /** The result register as words; sign-extended from 32 bits. */
-    readonly rcLo: number;
-    readonly rcHi: number;
-    readonly done: number | null;
-    readonly refusal: Refusal | null;
-    readonly checks: readonly string[];
-  }): HypercallRecord {
-    const record: HypercallRecord = {
-      seq: ++this.hypercallsMade,
-      domain: made.domain,
-      vcpu: made.vcpu,
-      name: hypercallName(made.nr),
-      file: made.place?.file ?? null,
-      line: made.place?.line ?? null,
-      args: made.args,
-      rc: resultOf(made.rcLo, made.rcHi),
-      done: made.done,
-      refusal: made.refusal === null ? null : refusalRecord(made.refusal),
-      checks: made.checks,
-    };
-    const { length } = this.hypercalls;
-    if (length < MAX_RECORDS || (record.refusal !== null && length < 2 * MAX_RECORDS))
-      this.hypercalls.push(record);
+  get hypercalls(): readonly HypercallRecord[] {
+    return upTo(this.calls, this.callsKept);
+  }
+
+  get faults(): readonly FaultRecord[] {
+    return upTo(this.knownFaults, this.faultsKept);
+  }
+
+  /** Complete lines that the guests printed. */
+  get console(): readonly string[] {
+    return upTo(this.knownLines, this.lines);
+  }
+
+  /** The hypercall by which a line of the console was written; undefined for a last line without its end. */
+  callOfLine(line: number): HypercallRecord | undefined {
+    const call = this.lineCalls[line] ?? -1;
+    return call < this.callsKept ? this.calls[call] : undefined;
+  }
+
+  /** All hypercalls known, also those ahead of the present position. */
+  known(): readonly KnownCall[] {
+    return this.calls.map((record, i) => ({ record, position: this.callPositions[i] as Position }));
+  }
+
+  /** Whether the next call has been recorded already. */
+  get isCallKnown(): boolean {
+    return this.nextCall() !== undefined;
+  }
+
+  /** Notes a call made at a position; `described` may be null when it is known. */
+  hypercall(from: Position, described: CallDescription | null, outcome: CallOutcome): HypercallRecord {
+    const known = this.nextCall();
+    const record = known ?? recordOf(this.callsMade + 1, described, outcome);
+    this.callsMade++;
+    if (known === undefined) {
+      const isRoom = this.callsKept < MAX_RECORDS;
+      if (!isRoom && (record.refusal === null || this.callsKept >= 2 * MAX_RECORDS)) return record;
+      this.calls.push(record);
+      this.callPositions.push(from);
+    }
+    this.callsKept++;
     return record;
   }
 
   fault(record: Omit<FaultRecord, 'seq'>): FaultRecord {
     const numbered = { seq: ++this.faultsMade, ...record };
-    if (this.faults.length < MAX_RECORDS) this.faults.push(numbered);
+    if (this.faultsKept === MAX_RECORDS) return numbered;
+    if (this.faultsKept === this.knownFaults.length) this.knownFaults.push(numbered);
+    this.faultsKept++;
     return numbered;
   }
 
@@ -77,16 +133,67 @@ export class Recorder {
     this.partial.clear();
   }
 
+  snapshot(): RecorderState {
+    const { callsMade, callsKept, faultsMade, faultsKept, lines } = this;
+    return { callsMade, callsKept, faultsMade, faultsKept, lines, partial: new Map(this.partial) };
+  }
+
+  restore(state: RecorderState): void {
+    this.callsMade = state.callsMade;
+    this.callsKept = state.callsKept;
+    this.faultsMade = state.faultsMade;
+    this.faultsKept = state.faultsKept;
+    this.lines = state.lines;
+    this.partial = new Map(state.partial);
+  }
+
+  /** Forgets what was known of the time to come: it will be another. */
+  forgetFuture(): void {
+    this.calls.length = this.callsKept;
+    this.callPositions.length = this.callsKept;
+    this.knownFaults.length = this.faultsKept;
+    this.knownLines.length = this.lines;
+    this.lineCalls.length = this.lines;
+  }
+
+  private nextCall(): HypercallRecord | undefined {
+    const next = this.calls[this.callsKept];
+    return next?.seq === this.callsMade + 1 ? next : undefined;
+  }
+
   /** The hypercall that brings text is recorded when it returns: it is the next one. */
   private print(domain: DomainId, line: string): void {
-    this.console.push(this.tagged(domain, line));
-    this.consoleCalls.push(this.hypercalls.length);
+    if (this.lines === this.knownLines.length) {
+      this.knownLines.push(this.tagged(domain, line));
+      this.lineCalls.push(this.callsKept);
+    }
+    this.lines++;
   }
 
   private tagged(domain: DomainId, line: string): string {
     const bare = line.replace(/\r$/, '');
     return this.severalDomains ? `(d${domain}) ${bare}` : bare;
   }
+}
+
+const upTo = <T>(list: readonly T[], length: number): readonly T[] =>
+  length === list.length ? list : list.slice(0, length);
+
+function recordOf(seq: number, described: CallDescription | null, outcome: CallOutcome): HypercallRecord {
+  if (described === null) throw new Error('recorder.hypercall: a call that is not known has no description');
+  return {
+    seq,
+    domain: described.domain,
+    vcpu: described.vcpu,
+    name: hypercallName(outcome.nr),
+    file: described.file,
+    line: described.line,
+    args: described.args,
+    rc: resultOf(outcome.rcLo, outcome.rcHi),
+    done: outcome.done,
+    refusal: outcome.refusal === null ? null : refusalRecord(outcome.refusal),
+    checks: outcome.checks,
+  };
 }
 
 function resultOf(lo: number, hi: number): number | string {

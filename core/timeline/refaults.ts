@@ -10,23 +10,27 @@ import type { FaultRecord } from './types.ts';
 /** Faults in a row at one address with one error code after which the access counts as one that never completes. */
 export const HOPELESS_FAULTS = 100;
 
+/** Faults of one kind in a row. */
+export interface Refault {
+  readonly fault: FaultRecord;
+  readonly stackPointer: number;
+  readonly inARow: number;
+}
+
 export class RefaultWatch {
-  private last: FaultRecord | null = null;
-  private lastStack = 0;
-  private inARow = 0;
+  last: Refault | null = null;
 
   /** Notes a fault that was delivered to a kernel stack; true when it is one too many of its kind. */
   isHopeless(fault: FaultRecord, stackPointer: number): boolean {
     const { last } = this;
     const isSame =
       last !== null &&
-      last.domain === fault.domain &&
-      last.cr2 === fault.cr2 &&
-      last.errorCode === fault.errorCode &&
-      this.lastStack === stackPointer;
-    this.inARow = isSame ? this.inARow + 1 : 1;
-    this.last = fault;
-    this.lastStack = stackPointer;
-    return this.inARow > HOPELESS_FAULTS;
+      last.fault.domain === fault.domain &&
+      last.fault.cr2 === fault.cr2 &&
+      last.fault.errorCode === fault.errorCode &&
+      last.stackPointer === stackPointer;
+    const inARow = isSame ? last.inARow + 1 : 1;
+    this.last = { fault, stackPointer, inARow };
+    return inARow > HOPELESS_FAULTS;
   }
 }

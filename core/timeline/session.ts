@@ -7,18 +7,22 @@ import { statementAt } from '../guest-c/program.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { audit } from '../hypervisor/audit.ts';
 import type { GuestImage } from '../hypervisor/types.ts';
-import type { Vm } from '../guest-c/vm.ts';
 import { Machine } from '../machine/machine.ts';
 import { Store } from '../state/store.ts';
 import { checkTexts } from './check-texts.ts';
 import { BreakpointTable } from './breakpoints.ts';
+import { substitute } from './dollar-names.ts';
+import type { ConditionContext } from './event-stops.ts';
 import { Execution } from './execution.ts';
 import { Guest } from './guest.ts';
 import { byMachine, byP2m, byPageTables, readBytes, type Translate, writeBytes } from './guest-memory.ts';
+import { History } from './history.ts';
 import { Inspector } from './inspector.ts';
 import { type RunOptions, readOptions } from './options.ts';
-import { Recorder } from './recorder.ts';
+import type { Position } from './position.ts';
+import { type KnownCall, Recorder } from './recorder.ts';
 import { type CompiledScript, compileScript } from './scripts.ts';
+import { type StopJudge, Timeline, type Travel } from './timeline.ts';
 import type {
   AbiName,
   BreakpointPlace,
@@ -43,6 +47,7 @@ import type {
   VisibleName,
 } from './types.ts';
 import { type Radix, TypedValue, childrenOf, inRadix } from './values.ts';
+import type { WatchedPlace } from './watch-places.ts';
 
 /** The most bytes that one answer holds. */
 const MAX_READ = 1 << 20;
@@ -60,6 +65,8 @@ export class Session {
   private readonly config: SessionConfig;
   private readonly execution: Execution;
   private readonly inspector: Inspector;
+  private readonly history: History;
+  private readonly timeline: Timeline;
 
   /** Compiles the scripts and builds the machine; nothing has run yet. */
   static create(config: SessionConfig): SessionCreation {
@@ -98,7 +105,7 @@ export class Session {
       recorder,
       breakpoints,
       maxStatements: options.maxStatements,
-      holds: (spec, guest, vm) => this.holds(spec, guest, vm),
+      holds: (condition, context) => this.holds(condition, context),
     });
     this.inspector = new Inspector(this.execution, this.hypervisor);
     this.hypervisor.observer = {
@@ -109,6 +116,11 @@ export class Session {
     if (config.trace === true)
       this.hypervisor.tracer = checkTexts((line) => this.execution.checks.push(line));
     for (const guest of guests) reserveEntry(guest, breakpoints);
+    const { execution } = this;
+    this.history = new History({ store, execution, recorder, budget: options.historyBytes });
+    this.timeline = new Timeline(store, execution, this.history, (work) =>
+      breakpoints.lifted(() => execution.watches.without(work)),
+    );
   }
 
   private buildGuest(script: Runnable, options: RunOptions, index: number): Guest {
@@ -150,8 +162,7 @@ export class Session {
 
   /** The hypercall by which a line of `console` was written; undefined for a last line without its end. */
   consoleCall(line: number): HypercallRecord | undefined {
-    const { consoleCalls, hypercalls } = this.execution.recorder;
-    return hypercalls[consoleCalls[line] ?? -1];
+    return this.execution.recorder.callOfLine(line);
   }
 
   /** Statements executed so far, over all vCPUs. */
@@ -166,21 +177,77 @@ export class Session {
 
   /** Runs until `test` or an enabled breakpoint or filter stops it, for at most `budget` statements. */
   run(test: StopTest, budget: number): Stop {
-    return this.execution.run(test, budget);
+    if (test.kind === 'step') this.timeline.giveTurn(test.vcpu);
+    return this.timeline.run(test, budget);
   }
 
   /** Runs the start of day up to the first statement of the entry function (or of a handler script's handler). */
   runToEntry(budget: number): Stop {
-    return this.execution.run({ kind: 'entry' }, budget);
+    return this.timeline.run({ kind: 'entry' }, budget);
+  }
+
+  // ---- time --------------------------------------------------------------------------------------------------------------
+
+  /** Where the session stands; see position.ts. */
+  get position(): Position {
+    return this.execution.position;
+  }
+
+  /** The earliest position that can be gone to. */
+  get start(): Position {
+    return this.history.start;
+  }
+
+  /** The latest position that is known. */
+  get end(): Position {
+    return this.history.end;
+  }
+
+  /** Every hypercall that is known, also those ahead, with the position just before each. */
+  get knownCalls(): readonly KnownCall[] {
+    return this.execution.recorder.known();
+  }
+
+  /**
+   * Goes back to the last place where `test`, a breakpoint or a filter would have stopped a forward run and which `judge`
+   * accepts; `start` when there is none. Like `run` it is to be called again after `budget`.
+   */
+  back(test: StopTest, budget: number, judge: StopJudge = () => true): Stop {
+    return this.timeline.back(test, budget, judge);
+  }
+
+  /** Goes to a position, or to the start or end of what is known. */
+  seek(place: Position, budget: number): Travel<Position> {
+    return this.timeline.seek(place, budget);
+  }
+
+  /** Goes to just before the last change of one of the cells (see `Store`); null when there has been none. */
+  seekLastChange(cells: ReadonlySet<number>, budget: number): Travel<Position | null> {
+    return this.timeline.lastChange(cells, budget);
+  }
+
+  /** How much of a journey in progress is done, 0 to 1. */
+  get travelled(): number {
+    return this.timeline.travelled;
+  }
+
+  /** Ends a journey in progress where it is. */
+  abandonTravel(): void {
+    this.timeline.abandon();
   }
 
   /** Replaces all breakpoints. */
   setBreakpoints(specs: readonly BreakpointSpec[]): readonly BreakpointPlace[] {
-    return this.execution.breakpoints.set(specs);
+    const { breakpoints, watches } = this.execution;
+    const places = breakpoints.set(specs);
+    watches.set([...breakpoints.data, ...this.execution.stops.p2mSpecs()]);
+    return places.map((place) => ({ ...place, ...watches.trouble(place.id) }));
   }
 
   setFilters(filters: ExceptionFilters): void {
-    this.execution.filters = filters;
+    const { breakpoints, stops, watches } = this.execution;
+    stops.filters = filters;
+    watches.set([...breakpoints.data, ...stops.p2mSpecs()]);
   }
 
   /** Statements of a file between two lines, for breakpoint locations. */
@@ -246,7 +313,10 @@ export class Session {
 
   /** Evaluates an expression in a frame; with `none` all that it changes is taken back, hypercalls too. */
   evaluate(text: string, frame: Frame, options: { readonly sideEffects: 'none' | 'keep' }): Evaluation {
-    return this.inspector.evaluate(text, frame, options.sideEffects);
+    const { sideEffects } = options;
+    const evaluate = () =>
+      this.execution.watches.without(() => this.inspector.evaluate(text, frame, sideEffects));
+    return sideEffects === 'none' ? evaluate() : this.timeline.edit(evaluate);
   }
 
   /** Assigns to what an expression names. */
@@ -254,7 +324,12 @@ export class Session {
     const name = /^\s*\$\w+\s*$/.exec(target);
     if (name !== null)
       return { kind: 'problem', message: `${target.trim()} is a register and cannot be changed here.` };
-    return this.inspector.evaluate(`(${target}) = (${text}\n)`, frame, 'keep');
+    return this.evaluate(`(${target}) = (${text}\n)`, frame, { sideEffects: 'keep' });
+  }
+
+  /** What a data breakpoint on an expression watches. */
+  watchedPlace(text: string, frame: Frame): WatchedPlace | { readonly problem: string } {
+    return this.execution.watches.without(() => this.inspector.watched(text, frame));
   }
 
   readMemory(space: MemorySpace, vcpu: VcpuNumber, address: bigint, bytes: number): MemoryRead {
@@ -273,7 +348,8 @@ export class Session {
     bytes: Uint8Array,
   ): number | { readonly problem: string } {
     const translate = this.translation(space, vcpu);
-    const written = translate === null ? 0 : writeBytes(this.machine, translate, address, bytes);
+    const write = () => (translate === null ? 0 : writeBytes(this.machine, translate, address, bytes));
+    const written = this.timeline.edit(write);
     if (written > 0 || bytes.length === 0) return written;
     return { problem: `0x${address.toString(16)} is not mapped to memory.` };
   }
@@ -299,11 +375,20 @@ export class Session {
     return space === 'va' ? byPageTables(this.machine, vcpu) : byP2m(this.machine, vcpu);
   }
 
-  /** A condition that cannot be evaluated stops, so that its author sees it. */
-  private holds(spec: BreakpointSpec, guest: Guest, vm: Vm): boolean {
-    if (spec.condition === undefined || spec.condition.trim() === '') return true;
-    const frame = this.inspector.frameOf(guest, vm, spec.kind === 'hypercall' ? 'user' : 'innermost');
-    return frame === undefined || this.inspector.truth(spec.condition, frame) !== false;
+  /** A condition that cannot be evaluated answers with the reason. */
+  private holds(
+    condition: string | undefined,
+    { guest, vm, frame: whose, values, rule }: ConditionContext,
+  ): boolean | string {
+    if (condition === undefined || condition.trim() === '') return true;
+    const frame = this.inspector.frameOf(guest, vm, whose);
+    const register = (name: string) =>
+      frame === undefined ? null : this.inspector.registerValue(frame, name);
+    const asked = substitute(condition, values, { register, ...(rule === undefined ? {} : { rule }) });
+    if (asked.kind === 'absent') return false;
+    if (asked.kind === 'problem') return asked.message;
+    if (frame === undefined) return 'The vCPU stands in no function.';
+    return this.execution.watches.without(() => this.inspector.truth(asked.text, frame));
   }
 }
 

@@ -64,7 +64,11 @@ export interface SessionConfig {
   readonly maxStatements?: number | undefined;
   /** Keep the checks that each hypercall made in `HypercallRecord.checks` (slower). */
   readonly trace?: boolean | undefined;
-  /** Keep the journal that `changedCells` and evaluation without side effects need. Default true. */
+  /** False: a step into a hypercall goes into the library's function, not into Xen. Default true. */
+  readonly stepIntoXen?: boolean | undefined;
+  /** Memory for going back in time: bytes, or a text as `256MiB`, which is the default. */
+  readonly historyMemory?: string | number | undefined;
+  /** Keep the journal that `changedCells`, evaluation without side effects and going back need. Default true. */
   readonly journal?: boolean | undefined;
 }
 
@@ -93,7 +97,19 @@ export type VcpuNumber = number;
 /** How far a run goes if nothing else stops it. */
 export type StopTest =
   | { readonly kind: 'continue' }
-  | { readonly kind: 'step'; readonly vcpu: VcpuNumber; readonly how: 'into' | 'over' | 'out' };
+  | {
+      readonly kind: 'step';
+      readonly vcpu: VcpuNumber;
+      readonly how: 'into' | 'over' | 'out';
+      /** For a step into: which of the statement's calls. Without one, the first that the user can see. */
+      readonly target?: StepTarget;
+    };
+
+/** What a statement calls: a function of the guest's, or a hypercall, whose lines in Xen can be stepped through. */
+export type StepTarget =
+  | { readonly kind: 'function'; readonly name: string; readonly library: boolean }
+  /** `through`: the library function that makes it, when that is not its own wrapper. */
+  | { readonly kind: 'hypercall'; readonly name: string; readonly through: string | null };
 
 export type BreakpointSpec =
   /** Stops at the first statement on `line`, or on the next line that has one. */
@@ -191,6 +207,8 @@ export interface Disagreement {
 export type Stop = StopReason & {
   readonly problems?: readonly ConditionProblem[];
   readonly data?: readonly DataHit[];
+  /** It stands inside a hypercall, at a line of Xen's. */
+  readonly inXen?: true;
 };
 
 type StopReason =
@@ -226,6 +244,8 @@ type StopReason =
   | { readonly kind: 'exited'; readonly exit: ExitInfo }
   /** `maxStatements` was reached, or every vCPU waits for an event that cannot come. */
   | { readonly kind: 'limit'; readonly vcpu: VcpuNumber; readonly exit: ExitInfo }
+  /** A move backwards has come to where history begins. */
+  | { readonly kind: 'start'; readonly vcpu: VcpuNumber }
   /** The slice of statements given to `run` is used up: call `run` again with the same test to go on. */
   | { readonly kind: 'budget' }
   /** An invariant of the model itself is broken. */
