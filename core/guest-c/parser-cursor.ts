@@ -36,7 +36,7 @@ const isUnterminated = ({ kind, text }: Token): boolean => kind === TokenKind.ba
 
 export abstract class Cursor {
   protected readonly checker: Checker;
-  private readonly tokens: readonly Token[];
+  private tokens: readonly Token[];
   protected at: number;
   private nesting: number;
 
@@ -84,6 +84,19 @@ export abstract class Cursor {
   protected get name(): Token | null {
     const { token } = this;
     return token.kind === TokenKind.identifier && !KEYWORDS.has(token.text) ? token : null;
+  }
+
+  /** Reads from other tokens for a while. */
+  protected reading<T>(tokens: readonly Token[], parse: () => T): T {
+    const before = { tokens: this.tokens, at: this.at };
+    this.tokens = tokens;
+    this.at = 0;
+    try {
+      return parse();
+    } finally {
+      this.tokens = before.tokens;
+      this.at = before.at;
+    }
   }
 
   /** From the token at `start` to the last one taken. */

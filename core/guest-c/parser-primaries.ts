@@ -5,7 +5,9 @@ import type { Operand } from './checker.ts';
 import type { BlockStatement, Expression, SourceRange, Statement } from './tree.ts';
 import type { CType } from './types.ts';
 import type { ParsedInitialiser } from './checker-initialisers.ts';
-import { Cursor, KEYWORDS } from './parser-cursor.ts';
+import { KEYWORDS } from './parser-cursor.ts';
+import { TextParser } from './parser-texts.ts';
+import { builtinText, isOverflowBuiltin } from './builtin-texts.ts';
 import { type Token, TokenKind } from './lexer.ts';
 import { VOID, typeName, unqualified } from './types.ts';
 import { builtinCall, isBuiltin, libraryName, vaArg } from './checker-calls.ts';
@@ -17,16 +19,15 @@ import { findMember } from './layout.ts';
 import { namedObject } from './checker-arrays.ts';
 import { lookUp, similarName } from './scopes.ts';
 
+const GCC_BUILTIN = /^__(builtin|sync|atomic)_/;
+
 /** A chain of operators longer than this makes a tree too deep to walk. */
 export const MAX_CHAIN = 2000;
 
-export abstract class PrimaryParser extends Cursor {
-  /** A type in parentheses or sizeof: `unsigned long *`. */
-  protected abstract typeName(): CType;
+export abstract class PrimaryParser extends TextParser {
   protected abstract startsType(token: Token): boolean;
   protected abstract block(): BlockStatement;
   protected abstract bracedInitialiser(): ParsedInitialiser;
-  protected abstract expression(): Operand;
   protected abstract assignment(): Operand;
 
   protected primary(): Operand {
@@ -181,12 +182,22 @@ export abstract class PrimaryParser extends Cursor {
       const args = this.callArguments();
       return valueOperand(builtinCall(checker, token.text, args, this.rangeFrom(token)));
     }
+    const written = this.is('(') ? builtinText(token.text, checker.model) : undefined;
+    if (written !== undefined) {
+      const args = this.callArguments();
+      return this.builtinFromText(token.text, written, args, this.rangeFrom(token));
+    }
+    if (isOverflowBuiltin(token.text) && this.is('(')) {
+      const args = this.callArguments();
+      return this.overflowBuiltin(token.text, args, this.rangeFrom(token));
+    }
     const library = libraryName(token.text);
     const function_ = library === null ? null : lookUp(checker.scope, library);
     if (function_?.kind === 'function') {
       checker.noteUse(function_, token.range);
       return { kind: 'function', symbol: function_, range: token.range };
     }
+    if (GCC_BUILTIN.test(token.text)) return this.unsupportedBuiltin(token);
     if (checker.function?.undeclared.has(token.text) !== true) {
       checker.function?.undeclared.add(token.text);
       const what = this.is('(') ? 'Function' : 'Name';
@@ -197,6 +208,13 @@ export abstract class PrimaryParser extends Cursor {
           : `Did you mean '${similar}'?`;
       checker.error('undeclared', token.range, `${what} '${token.text}' is not declared. ${advice}`);
     }
+    if (this.is('(')) this.callArguments();
+    return errorOperand(token.range);
+  }
+
+  private unsupportedBuiltin(token: Token): Operand {
+    const text = `gcc's '${token.text}' is not supported. Write what it does as a function.`;
+    this.checker.error('unsupported.builtin', token.range, text);
     if (this.is('(')) this.callArguments();
     return errorOperand(token.range);
   }

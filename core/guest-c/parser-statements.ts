@@ -5,28 +5,16 @@ import type { BlockStatement, CaseLabel, Expression, SourceRange, Statement } fr
 import type { CType, IntegerType } from './types.ts';
 import { Panic } from './parser-cursor.ts';
 import { type Token, TokenKind } from './lexer.ts';
-import { ASM_WORDS, DeclarationParser } from './parser-declarations.ts';
-import { VOID, isScalar, typeName, wrapToType } from './types.ts';
+import { ASM_WORDS } from './parser-declarations.ts';
+import { AsmParser } from './parser-asm.ts';
+import { isScalar, typeName, wrapToType } from './types.ts';
 import { convertAssigned, promote } from './checker-conversions.ts';
 import { type LabelState, isError } from './checker.ts';
-
-/** Instructions without an effect on the model: an asm of these is a barrier. */
-const BARRIER_INSTRUCTIONS: ReadonlySet<string> = new Set([
-  '',
-  'nop',
-  'pause',
-  'rep; nop',
-  'rep;nop',
-  'rep nop',
-  'mfence',
-  'lfence',
-  'sfence',
-]);
 
 /** A longer chain of `else if` makes a tree too deep to walk. */
 const MAX_ELSE_IFS = 1000;
 
-export abstract class StatementParser extends DeclarationParser {
+export abstract class StatementParser extends AsmParser {
   protected block(): BlockStatement {
     const open = this.token;
     this.expect('{', 'before the statements');
@@ -420,45 +408,6 @@ export abstract class StatementParser extends DeclarationParser {
       { kind: 'return', value: null, range },
     ];
     return { kind: 'block', scope: this.checker.scope, body, range };
-  }
-
-  /** Barriers are accepted; every other inline assembly is said to be unsupported. */
-  private asm(): Statement {
-    const start = this.next();
-    while (
-      this.is('volatile') ||
-      this.is('__volatile__') ||
-      this.is('__volatile') ||
-      this.is('goto') ||
-      this.is('inline')
-    )
-      this.next();
-    if (!this.is('(')) this.unexpected("'(' after asm");
-    let template = '';
-    let hasOutput = false;
-    for (let i = 1; this.peek(i).kind === TokenKind.string; i++) template += this.peek(i).text.slice(1, -1);
-    for (let i = 1; !this.peek(i).is(')') && this.peek(i).kind !== TokenKind.end; i++) {
-      hasOutput ||= this.peek(i).kind === TokenKind.string && /^"[=+]/.test(this.peek(i).text);
-    }
-    this.skipBalanced('(', ')');
-    this.expectSoft(';', 'after asm');
-    const range = this.rangeFrom(start);
-    const instructions = template
-      .replace(/\\[nt]/g, ' ')
-      .trim()
-      .replace(/;$/, '');
-    const isBarrier = BARRIER_INSTRUCTIONS.has(instructions) && !(hasOutput && instructions !== '');
-    const owner = this.checker.function?.symbol;
-    if (!isBarrier && owner !== undefined) {
-      const text =
-        'Inline assembly is not supported, apart from barriers. Use a function of <xenscope.h> or a hypercall.';
-      this.checker.deferred.push({ owner, id: 'unsupported.asm', range, message: text });
-    }
-    return {
-      kind: 'expression',
-      expression: { kind: 'builtin', name: 'barrier', args: [], type: VOID, range },
-      range,
-    };
   }
 }
 

@@ -43,6 +43,12 @@ const COMMON = `
 #define __UINT16_MAX__ 0xffff
 #define __UINT32_MAX__ 0xffffffffU
 #define __NO_INLINE__ 1
+#define __ATOMIC_RELAXED 0
+#define __ATOMIC_CONSUME 1
+#define __ATOMIC_ACQUIRE 2
+#define __ATOMIC_RELEASE 3
+#define __ATOMIC_ACQ_REL 4
+#define __ATOMIC_SEQ_CST 5
 `;
 
 const X86_64 = `

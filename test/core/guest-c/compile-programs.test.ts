@@ -99,6 +99,75 @@ const PROGRAMS: Readonly<Record<string, string>> = {
         printk("%d %d\\n", BELOW(3), BELOW(5));
         return 0;
     }`,
+  "gcc's builtins: bits and bytes, with constants too, atomics, overflow, memory": `
+    struct s { int a; char b[8]; };
+    static int table[__builtin_clz(16) + __builtin_popcount(255) + __builtin_ctzll(1ULL << 40)];
+    int kernel_main(void)
+    {
+        static const unsigned long long values[] = { 1, 0x1234, 0x80000000, 0xffffffff, 0x123400000000ULL, ~0ULL, 1ULL << 63 };
+        unsigned i, x = 1;
+        unsigned long long y = 5;
+        signed char c = 3;
+        int r, a = 0x7ffffff0, b = 77, seen = 1;
+        unsigned u;
+        long long l;
+        struct s from = { 1, "abc" }, to;
+        for (i = 0; i < sizeof values / sizeof values[0]; i++) {
+            unsigned n = values[i];
+            if (n) printk("%d %d ", __builtin_clz(n), __builtin_ctz(n));
+            printk("%d %d %d %x %x ", __builtin_ffs(n), __builtin_popcount(n), __builtin_parity(n), __builtin_bswap32(n), __builtin_bswap16(n));
+            printk("%d %d %d ", __builtin_clzll(values[i]), __builtin_ctzll(values[i]), __builtin_ffsll(values[i]));
+            printk("%d %d %llx\\n", __builtin_popcountll(values[i]), __builtin_parityll(values[i]), (unsigned long long)__builtin_bswap64(values[i]));
+        }
+        printk("%d %d %d\\n", (int)sizeof table, __builtin_ffs(0), __builtin_abs(-3));
+        printk("%d %d ", __sync_fetch_and_add(&x, 2), __sync_bool_compare_and_swap(&x, 1, 9));
+        printk("%d %d %d\\n", x, __sync_val_compare_and_swap(&x, 3, 4), x);
+        printk("%d %d ", __sync_or_and_fetch(&c, 0x70), __sync_fetch_and_nand(&c, 3));
+        printk("%d %d\\n", c, __sync_lock_test_and_set(&c, 200));
+        printk("%llu %llu ", __atomic_load_n(&y, __ATOMIC_SEQ_CST), __atomic_exchange_n(&y, 7, __ATOMIC_ACQ_REL));
+        __atomic_store_n(&y, 1, __ATOMIC_RELEASE);
+        __sync_synchronize();
+        printk("%d %d %d %llu\\n", __atomic_compare_exchange_n(&x, &seen, 8, 0, 5, 5), seen, c, y);
+        printk("%d ", __builtin_add_overflow(a, b, &r)); printk("%d ", r);
+        printk("%d ", __builtin_sub_overflow(1u, 2u, &u)); printk("%u ", u);
+        printk("%d ", __builtin_mul_overflow(3, 5, &r)); printk("%d ", r);
+        printk("%d ", __builtin_mul_overflow(0x7fffffffffffffffLL, 2LL, &l)); printk("%lld ", l);
+        printk("%d ", __builtin_add_overflow(-5, 3u, &u)); printk("%u\\n", u);
+        __builtin_memcpy(&to, &from, sizeof to);
+        __builtin_memset(&from, 0, sizeof from);
+        printk("%d %d %d\\n", to.a, __builtin_memcmp(&to, &from, 4) != 0, (int)__builtin_strlen(to.b));
+        return 0;
+    }`,
+  'inline assembly that has a meaning in C: exchanges, bits, counters, hidden values': `
+    static unsigned long swap4(volatile unsigned *p, unsigned long x) { asm volatile("xchgl %k0,%1" : "=r"(x) : "m"(*(volatile long *)p), "0"(x) : "memory"); return x; }
+    static unsigned long swap1(volatile void *p, unsigned long x) { asm volatile("xchgb %b0,%1" : "=q"(x) : "m"(*(volatile long *)p), "0"(x) : "memory"); return x; }
+    static unsigned cas(volatile unsigned *p, unsigned old, unsigned new) { unsigned prev; asm volatile("lock ; cmpxchgl %1,%2" : "=a"(prev) : "r"(new), "m"(*p), "0"(old) : "memory"); return prev; }
+    static int clear(int nr, volatile unsigned *a) { int old; asm volatile("lock ; btrl %2,%1\\n\\tsbbl %0,%0" : "=r"(old), "=m"(*a) : "Ir"(nr) : "memory"); return old; }
+    static int test(int nr, volatile unsigned *a) { int old; asm volatile("btl %2,%1\\n\\tsbbl %0,%0" : "=r"(old) : "m"(*a), "Ir"(nr)); return old; }
+    static void set(int nr, volatile unsigned *a) { asm volatile("lock; btsl %1,%0" : "+m"(*a) : "Ir"(nr) : "memory"); }
+    static unsigned first(unsigned w) { asm("bsfl %1,%0" : "=r"(w) : "rm"(w)); return w; }
+    static unsigned last(unsigned w) { unsigned r = 99; asm("bsrl %[from],%[to]" : [to] "+r"(r) : [from] "r"(w)); return r; }
+    static int fetch(int v, int *p) { asm volatile("lock; xaddl %0, %1" : "+r"(v), "+m"(*p) : : "memory", "cc"); return v; }
+    static unsigned char drop(int *p) { unsigned char zero; asm volatile("lock; decl %0; sete %1" : "+m"(*p), "=qm"(zero) : : "memory"); return zero; }
+    static unsigned turned(unsigned x) { asm("bswap %0" : "+r"(x)); return x; }
+    int kernel_main(void)
+    {
+        volatile unsigned words[4] = { 0x12345678, 0x80000000, 0, 7 };
+        int count = 2, hidden, seven = 7;
+        printk("%lx %x ", swap4(&words[0], 0xcafe), words[0]);
+        printk("%lx %x ", swap1(&words[0], 0x1234), words[0]);
+        printk("%x %x ", cas(&words[3], 7, 9), words[3]); printk("%x %x\\n", cas(&words[3], 7, 8), words[3]);
+        printk("%d %d ", clear(31, &words[1]), words[1]); printk("%d %d ", clear(3, words), words[0]);
+        set(70, words); printk("%x %d %d\\n", words[2], test(70, words), test(71, words));
+        printk("%d %d %d\\n", first(0x50), last(0x50), last(0));
+        printk("%d %d ", fetch(5, &count), count); printk("%d %d ", fetch(-6, &count), count);
+        printk("%d %d\\n", drop(&count), count);
+        asm("" : "=r"(hidden) : "0"(seven));
+        asm volatile("addl %1,%0" : "+r"(hidden) : "r"(seven));
+        asm volatile("mfence" : : : "memory"); asm volatile("rep; nop");
+        printk("%d %x\\n", hidden, turned(0x12345678));
+        return 0;
+    }`,
   'recursion, mutual recursion and function pointers in tables': `
     static int is_odd(unsigned n);
     static int is_even(unsigned n) { return n == 0 ? 1 : is_odd(n - 1); }

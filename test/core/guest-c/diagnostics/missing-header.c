@@ -1,5 +1,5 @@
 /* Only the missing header is told, not what follows from it. */
-#include <mini-os/os.h>
+#include <mini-os/absent.h>
 #include "also-missing.h"
 pgentry_t entry = L1_PROT;
 int f(void) { return nothing; }
