@@ -52,6 +52,14 @@ export interface HypercallEvent {
   readonly requests: readonly CallRequest[] | null;
 }
 
+/** Where a run may stop: in a guest, on a vCPU, and behind which hypercall, if it is one. */
+export interface StoppingAt {
+  readonly guest: Guest;
+  readonly vm: Vm;
+  readonly vcpu: number;
+  readonly during: string | null;
+}
+
 const PAGE_FAULT = 14;
 /** Ids below those of breakpoints: what the filters watch for themselves. */
 const FIRST_P2M_ID = -1;
@@ -132,10 +140,7 @@ export class EventStops {
   }
 
   /** The stop at what data breakpoints have met, with those whose condition holds; `during` names a hypercall. */
-  dataStop(
-    met: readonly DataHit[],
-    at: { readonly guest: Guest; readonly vm: Vm; readonly vcpu: number; readonly during: string | null },
-  ): Stop | null {
+  dataStop(met: readonly DataHit[], at: StoppingAt): Stop | null {
     const { guest, vm, vcpu, during } = at;
     const answers = met.flatMap((hit) => {
       const spec = this.breakpoints.data.find(({ id }) => id === hit.id);
@@ -171,16 +176,13 @@ export class EventStops {
   }
 
   /** The stop at a store to a P2M after which it and the M2P disagree. */
-  private p2mStored(
-    met: readonly DataHit[],
-    { guest, vm, vcpu }: { readonly guest: Guest; readonly vm: Vm; readonly vcpu: number },
-  ): Stop | null {
+  private p2mStored(met: readonly DataHit[], at: StoppingAt): Stop | null {
     const found = met.flatMap(({ id, place }) =>
       id <= FIRST_P2M_ID && place.kind === 'bytes'
-        ? disagreementsIn(this.hypervisor.machine, vm.vcpu, place.address, place.bytes)
+        ? disagreementsIn(this.hypervisor.machine, at.vm.vcpu, place.address, place.bytes)
         : [],
     );
-    return this.disagreement(guest, vm, vcpu, found);
+    return this.disagreement(at, found);
   }
 
   private refused(event: HypercallEvent, vcpu: number, record: HypercallRecord): Stop | null {
@@ -191,13 +193,14 @@ export class EventStops {
     return told === null ? null : { kind: 'refused', vcpu, record, ...told };
   }
 
-  private disagreeing({ guest, vm }: HypercallEvent, vcpu: number, mark: Mark | null): Stop | null {
+  private disagreeing({ guest, vm, call }: HypercallEvent, vcpu: number, mark: Mark | null): Stop | null {
     if (mark === null) return null;
     const { machine } = this.hypervisor;
-    return this.disagreement(guest, vm, vcpu, disagreementsSince(machine, machine.domains, mark));
+    const found = disagreementsSince(machine, machine.domains, mark);
+    return this.disagreement({ guest, vm, vcpu, during: hypercallName(call.nr) }, found);
   }
 
-  private disagreement(guest: Guest, vm: Vm, vcpu: number, found: readonly Disagreement[]): Stop | null {
+  private disagreement({ guest, vm, vcpu, during }: StoppingAt, found: readonly Disagreement[]): Stop | null {
     const contexts = found.map((one) => ({
       guest,
       vm,
@@ -205,7 +208,7 @@ export class EventStops {
       values: { pfn: BigInt(one.pfn), mfn: BigInt(one.mfn) },
     }));
     const told = found.length === 0 ? null : this.asks('disagree', contexts);
-    return told === null ? null : { kind: 'disagreement', vcpu, entries: found, ...told };
+    return told === null ? null : { kind: 'disagreement', vcpu, entries: found, during, ...told };
   }
 
   private audited(vcpu: number): Stop | null {
@@ -266,7 +269,7 @@ export const standsAtCall = (stop: { readonly kind: string; readonly during?: st
   stop.kind === 'hypercall' ||
   stop.kind === 'refused' ||
   stop.kind === 'audit' ||
-  (stop.kind === 'data' && typeof stop.during === 'string');
+  typeof stop.during === 'string';
 
 /** Breakpoints that a place or event meets. */
 export interface Met extends Troubled {

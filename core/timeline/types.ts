@@ -232,7 +232,13 @@ type StopReason =
       readonly during: string | null;
     }
   /** A hypercall or a store to the P2M has left entries of the P2M that the M2P does not confirm. */
-  | { readonly kind: 'disagreement'; readonly vcpu: VcpuNumber; readonly entries: readonly Disagreement[] }
+  | {
+      readonly kind: 'disagreement';
+      readonly vcpu: VcpuNumber;
+      readonly entries: readonly Disagreement[];
+      /** The hypercall behind which it stands; null after a store. */
+      readonly during: string | null;
+    }
   /** The audit finds the model or, after an edit, the state unsound. */
   | { readonly kind: 'audit'; readonly vcpu: VcpuNumber; readonly messages: readonly string[] }
   /** A hypercall was refused; the frame is the guest's own statement that made it. */
