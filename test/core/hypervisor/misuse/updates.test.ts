@@ -13,6 +13,7 @@ const INVLPG_LOCAL = 7;
 const TLB_FLUSH_ALL = 10;
 const INVLPG_ALL = 11;
 const FLUSH_CACHE = 12;
+const SET_LDT = 13;
 const CLEAR_PAGE = 16;
 const COPY_PAGE = 17;
 const FLUSH_CACHE_GLOBAL = 18;
@@ -330,6 +331,18 @@ describe.each(CONFIGURATIONS)('updates on $abi under Xen $xen', ({ abi, xen }) =
     expect(guest.counts(guest.mFrame)).toBe('2/1 writable');
     expect(guest.memoryOp(1, [machine.maxPage]).rc).toBe(0);
     expect(guest.rule).toBe('memory_op.invalid-frame');
+  });
+
+  it('giving the shared info page back leaves it to Xen', () => {
+    const pages = guest.domain.totPages;
+    expect(guest.memoryOp(1, [guest.layout.sharedInfo]).rc).toBe(1);
+    expect(guest.counts(guest.layout.sharedInfo)).toBe('0/1 writable');
+    expect(guest.domain.totPages).toBe(pages);
+  });
+
+  it('INVLPG of any address, and an LDT without entries, are accepted', () => {
+    for (const command of [INVLPG_LOCAL, INVLPG_ALL]) expect(guest.mmuext(command, guest.kva(0))).toBe(0);
+    expect(guest.mmuext(SET_LDT, modern ? 0x1001 : 0x1000, 0)).toBe(0);
   });
 
   it('#61: the root given back stays alive by its pin and by CR3', () => {
