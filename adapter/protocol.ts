@@ -36,6 +36,8 @@ export interface LaunchAttributes {
   readonly maxStatements?: number;
   /** Default true: F5 stops on the first line of the script's entry function. */
   readonly stopOnEntry?: boolean;
+  /** Default true: a step into a hypercall goes into Xen, line by line; false goes into the library's wrapper. */
+  readonly stepIntoXen?: boolean;
   /** Folders searched by `#include`, after the script's own. */
   readonly includePath?: readonly string[];
   readonly noDebug?: boolean;

@@ -7,6 +7,7 @@ import type { SetBreakpoint, WantedBreakpoint } from './breakpoint-table.ts';
 import { fromClientLine, toClientColumn, toClientLine } from './client-traits.ts';
 import { type Context, LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
 import { coreFile, sourceOf } from './sources.ts';
+import { isListing, listingOf, listingSource } from './xen.ts';
 
 type Names = 'setBreakpoints' | 'setFunctionBreakpoints' | 'breakpointLocations';
 
@@ -18,7 +19,7 @@ export const BREAKPOINTS: RequestRows<Names> = {
     when: LAUNCHED,
     handle(context, args) {
       const { traits } = context;
-      const file = coreFile(traits, args.object('source').text('path'));
+      const file = fileOf(context, args.object('source'));
       const wanted = readEach(args, (breakpoint): Target => {
         const column = breakpoint.optionalInteger('column');
         const line = fromClientLine(traits, breakpoint.integer('line', 0, MAX_LINE));
@@ -43,7 +44,7 @@ export const BREAKPOINTS: RequestRows<Names> = {
     when: LAUNCHED,
     handle(context, args) {
       const { traits } = context;
-      const file = coreFile(traits, args.object('source').text('path'));
+      const file = fileOf(context, args.object('source'));
       const line = fromClientLine(traits, args.integer('line', 0, MAX_LINE));
       const endLine = args.optionalInteger('endLine', 0, MAX_LINE);
       const last = endLine === undefined ? line : fromClientLine(traits, endLine);
@@ -52,6 +53,10 @@ export const BREAKPOINTS: RequestRows<Names> = {
     },
   },
 };
+
+/** The core's name of the file or listing that a source names. */
+const fileOf = (context: Context, source: RequestArguments): string =>
+  listingOf(debuggeeOf(context).session.xen, source) ?? coreFile(context.traits, source.text('path'));
 
 type Target = WantedBreakpoint['target'];
 
@@ -90,11 +95,14 @@ export function describeBreakpoint(context: Context, breakpoint: SetBreakpoint):
     verified,
     ...(verified ? {} : { reason: 'failed' as const }),
     ...(message === undefined ? {} : { message }),
-    ...(place === undefined
-      ? {}
-      : { source: sourceOf(context.traits, place.file, place), ...range(context, place) }),
+    ...(place === undefined ? {} : { source: sourceAt(context, place), ...range(context, place) }),
   };
 }
+
+const sourceAt = (context: Context, place: SourcePlace): DebugProtocol.Source =>
+  isListing(place.file)
+    ? listingSource(debuggeeOf(context).session.xen, place.file)
+    : sourceOf(context.traits, place.file, place);
 
 function range({ traits }: Context, place: SourcePlace): DebugProtocol.BreakpointLocation {
   return {

@@ -6,12 +6,15 @@ import { type RequestRows, STANDING, debuggeeOf } from './context.ts';
 import { stateEdited } from './edits.ts';
 import { frameFor } from './frame-table.ts';
 import { describeValue, radixOf } from './variables.ts';
+import { xenOperand } from './xen.ts';
 
 export const EVALUATE: RequestRows<'evaluate'> = {
   evaluate: {
     when: STANDING,
     handle(context, args) {
       const debuggee = debuggeeOf(context);
+      const operand = xenOperand(debuggee, args);
+      if (operand !== null) return operand;
       const frame = frameFor(debuggee, args);
       // Only what the user typed as a command may change the guest.
       const mayChange = args.optionalText('context') === 'repl' && context.life.kind === 'stopped';

@@ -1,14 +1,25 @@
 /** Numbers for the stack frames told to the client, unique over all threads, valid until the guest runs again. */
 
 import type { Session } from '../../core/timeline/session.ts';
-import type { Frame } from '../../core/timeline/types.ts';
+import type { Frame, StepTarget } from '../../core/timeline/types.ts';
+import type { XenFrame } from '../../core/timeline/walk-view.ts';
 import { type RequestArguments, RequestError } from './arguments.ts';
 import type { Debuggee } from './debuggee.ts';
+
+/** A frame of the hypervisor's, above those of the guest. */
+export interface XenFrameRow {
+  readonly id: number;
+  readonly vcpu: number;
+  readonly frame: XenFrame;
+}
 
 export class FrameTable {
   private readonly session: Session;
   private readonly frames: Map<number, Frame>;
   private readonly stacks: Map<number, readonly { readonly id: number; readonly frame: Frame }[]>;
+  private readonly xenFrames: Map<number, XenFrameRow>;
+  private readonly xenStacks: Map<number, readonly XenFrameRow[]>;
+  private readonly stepTargets: Map<number, StepTarget>;
   /** Grows over the whole session, so that a number from before a run never names a frame after it. */
   private nextId: number;
 
@@ -16,12 +27,48 @@ export class FrameTable {
     this.session = session;
     this.frames = new Map();
     this.stacks = new Map();
+    this.xenFrames = new Map();
+    this.xenStacks = new Map();
+    this.stepTargets = new Map();
     this.nextId = 1;
   }
 
   forget(): void {
     this.frames.clear();
     this.stacks.clear();
+    this.xenFrames.clear();
+    this.xenStacks.clear();
+    this.stepTargets.clear();
+  }
+
+  /** The hypervisor's frames while the vCPU is inside a hypercall, innermost first. */
+  xenStack(vcpu: number): readonly XenFrameRow[] {
+    const known = this.xenStacks.get(vcpu);
+    if (known !== undefined) return known;
+    const frames = this.session.xenView(vcpu)?.frames() ?? [];
+    const stack = frames.map((frame) => ({ id: this.nextId++, vcpu, frame }));
+    for (const row of stack) this.xenFrames.set(row.id, row);
+    this.xenStacks.set(vcpu, stack);
+    return stack;
+  }
+
+  xenFrame(id: number): XenFrameRow | undefined {
+    return this.xenFrames.get(id);
+  }
+
+  /** Numbers for what a step into can be told to go into. */
+  setStepTargets(
+    targets: readonly StepTarget[],
+  ): readonly { readonly id: number; readonly to: StepTarget }[] {
+    const numbered = targets.map((to) => ({ id: this.nextId++, to }));
+    for (const { id, to } of numbered) this.stepTargets.set(id, to);
+    return numbered;
+  }
+
+  stepTarget(id: number): StepTarget {
+    const target = this.stepTargets.get(id);
+    if (target === undefined) throw new RequestError(`There is no step-in target ${id} here.`);
+    return target;
   }
 
   /** The stack of a vCPU, innermost frame first. */
@@ -34,9 +81,10 @@ export class FrameTable {
     return stack;
   }
 
-  /** The frame that the client names. */
+  /** The frame that the client names; for one of the hypervisor's the user's own, which has made the hypercall. */
   frame(id: number): Frame {
-    const frame = this.frames.get(id);
+    const xen = this.xenFrames.get(id);
+    const frame = xen === undefined ? this.frames.get(id) : this.topOfUser(xen.vcpu);
     if (frame === undefined) {
       throw new RequestError(`There is no stack frame ${id}; the guest has run since it was told.`);
     }

@@ -32,6 +32,7 @@ export function readLaunchAttributes(args: RequestArguments): RunAttributes {
       linearPageTables: args.all['linearPageTables'] === undefined ? true : args.flag('linearPageTables'),
       l1tf: args.optionalText('l1tf'),
       maxStatements: args.optionalInteger('maxStatements', 1),
+      stepIntoXen: args.all['stepIntoXen'] === undefined ? true : args.flag('stepIntoXen'),
       trace: false,
       journal: true,
     },

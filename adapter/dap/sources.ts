@@ -6,15 +6,19 @@ import { shippedHeaders } from '../host/headers.ts';
 import { RequestError } from './arguments.ts';
 import { type ClientTraits, fromClientPath, toClientPath } from './client-traits.ts';
 import { LAUNCHED, type RequestRows, debuggeeOf } from './context.ts';
+import { listingOf, listingSources, listingText } from './xen.ts';
 
 export const SOURCES: RequestRows<'source' | 'loadedSources'> = {
   source: {
     when: LAUNCHED,
     handle(context, args) {
+      const { session } = debuggeeOf(context);
+      const listing = listingOf(session.xen, args.optionalObject('source') ?? args);
+      if (listing !== null) return { content: listingText(session.xen, listing) ?? '', mimeType: 'text/x-c' };
       const path = args.optionalObject('source')?.optionalText('path');
       if (path === undefined) throw new RequestError('The argument `source` must name a path.');
       const file = fromClientPath(context.traits, path);
-      const content = debuggeeOf(context).session.librarySource(libraryName(file));
+      const content = session.librarySource(libraryName(file));
       if (content === undefined) throw new RequestError(`${path} is no header that ships with Xenscope.`);
       return { content, mimeType: 'text/x-c' };
     },
@@ -31,6 +35,7 @@ export const SOURCES: RequestRows<'source' | 'loadedSources'> = {
           ...[...shippedHeaders().files.keys()].map((name) =>
             sourceOf(context.traits, join(shippedHeaders().root, name), { library: true }),
           ),
+          ...listingSources(debuggee.session.xen),
         ],
       };
     },

@@ -8,6 +8,7 @@ import { toClientColumn, toClientLine } from './client-traits.ts';
 import { type Context, LAUNCHED, type RequestRows, STANDING, debuggeeOf } from './context.ts';
 import type { Debuggee } from './debuggee.ts';
 import { sourceOf } from './sources.ts';
+import { listingSource } from './xen.ts';
 
 export const STACK: RequestRows<'threads' | 'stackTrace'> = {
   threads: {
@@ -43,10 +44,28 @@ export const STACK: RequestRows<'threads' | 'stackTrace'> = {
 };
 
 function stackFrames(context: Context, debuggee: Debuggee, vcpu: number): DebugProtocol.StackFrame[] {
-  return debuggee.frames.stack(vcpu).flatMap(({ id, frame }) => {
+  const guest = debuggee.frames.stack(vcpu).flatMap(({ id, frame }) => {
     const shown = stackFrame(context, id, frame);
-    return frame.trap ? [shown, trapBoundary(id)] : [shown];
+    return frame.trap ? [shown, boundary(id, '[trap delivered by Xen]')] : [shown];
   });
+  return [...xenFrames(context, debuggee, vcpu), ...guest];
+}
+
+/** The hypervisor's own frames, while the vCPU is inside a hypercall. */
+function xenFrames({ traits }: Context, debuggee: Debuggee, vcpu: number): DebugProtocol.StackFrame[] {
+  const { session } = debuggee;
+  const stack = debuggee.frames.xenStack(vcpu);
+  const outermost = stack.at(-1);
+  if (outermost === undefined) return [];
+  const frames = stack.map(({ id, frame }) => ({
+    id,
+    name: frame.name,
+    source: listingSource(session.xen, frame.file),
+    line: toClientLine(traits, frame.line),
+    column: toClientColumn(traits, 1),
+  }));
+  const name = session.xenView(vcpu)?.name ?? '';
+  return [...frames, boundary(outermost.id, `[${name}: in Xen ${session.xen}]`)];
 }
 
 function stackFrame({ traits }: Context, id: number, frame: Frame): DebugProtocol.StackFrame {
@@ -68,10 +87,10 @@ function stackFrame({ traits }: Context, id: number, frame: Frame): DebugProtoco
   };
 }
 
-/** Stands between a trap handler and the code that it interrupted. Its id is no frame's. */
-const trapBoundary = (handlerId: number): DebugProtocol.StackFrame => ({
-  id: -handlerId,
-  name: '[trap delivered by Xen]',
+/** Stands between a trap handler and the code that it interrupted, or Xen and its caller. Its id is no frame's. */
+const boundary = (frameId: number, name: string): DebugProtocol.StackFrame => ({
+  id: -frameId,
+  name,
   line: 0,
   column: 0,
   presentationHint: 'label',

@@ -3,9 +3,11 @@
 import type { Frame, JsonObject, JsonValue, Value } from '../../core/timeline/types.ts';
 import { RequestError } from './arguments.ts';
 import type { DecodedNode } from './decoded.ts';
+import type { RowsNode } from './xen.ts';
 
 export type VariableNode =
   | DecodedNode
+  | RowsNode
   | { readonly kind: 'locals' | 'globals' | 'registers'; readonly frame: Frame }
   | { readonly kind: 'value'; readonly value: Value; readonly frame: Frame }
   /** Decoded arguments and evidence: plain data with no place in the guest. */

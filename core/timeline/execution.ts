@@ -294,8 +294,9 @@ export class Execution {
   /** At the limit: goes on to just before the next moment. */
   private arrive(): RunEnd {
     const { now } = this.turns;
-    const isUpcallNext = now !== null && this.upcallsUnchecked && eventDue(this.hypervisor, now.vm.vcpu);
-    if (this.rests || now === null || isUpcallNext) return ARRIVED;
+    if (this.rests || now === null) return ARRIVED;
+    if (this.upcallsUnchecked && eventDue(this.hypervisor, now.vm.vcpu)) return ARRIVED;
+    this.upcallsUnchecked = false;
     return this.arriveBefore(now.vm, now.vm.run(NO_STATEMENT, -1));
   }
 
@@ -545,7 +546,8 @@ export class Execution {
     this.passingXen = null;
     if (isPassing) return null;
     const enters = this.step?.vm === vm ? this.step.enters : null;
-    const isAim = enters?.kind === 'own' ? isOwnHypercall(guest, vm) : enters?.name === hypercallName(call.nr);
+    const isAim =
+      enters?.kind === 'own' ? isOwnHypercall(guest, vm) : enters?.name === hypercallName(call.nr);
     if (!isAim && !this.walks.hasSpots) return null;
     const entry = { guest, vm, vcpu: this.numberOf(vm), call };
     const stop = this.walks.begin(entry, isAim ? 'first line' : 'first breakpoint');
@@ -771,6 +773,7 @@ export class Execution {
 
 /** From where a step sets out. */
 interface Aim {
+  readonly guest: Guest;
   readonly vm: Vm;
   readonly frames: readonly Activation[];
   /** The frame that the user sees as the innermost. */

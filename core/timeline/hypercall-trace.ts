@@ -23,6 +23,8 @@ export interface Activation {
 export interface Position {
   readonly activation: Activation;
   readonly line: number;
+  /** The activation comes to no line before it. */
+  readonly isFirst: boolean;
   /** What the line does; `null` for lines that are neither. */
   readonly check: { readonly rule: RuleId; readonly outcome: 'met' | 'broken' } | null;
   /** What the line tells of its operands. */
@@ -38,6 +40,8 @@ const OUTER_DEPTH = 1;
 interface OpenActivation extends Activation {
   /** Where it stands: its last line. */
   at: number;
+  /** Whether it has come to a line. */
+  hasStood: boolean;
 }
 
 export class TraceRecorder implements Tracer {
@@ -112,16 +116,18 @@ export class TraceRecorder implements Tracer {
     facts: Facts | null,
     result?: number | null,
   ): void {
+    const isFirst = !activation.hasStood;
     activation.at = line;
+    activation.hasStood = true;
     if (this.positions.length >= MAX_POSITIONS && activation.depth > OUTER_DEPTH) return;
-    this.positions.push({ activation, line, check, facts, result });
+    this.positions.push({ activation, line, isFirst, check, facts, result });
     this.marks.push(this.before);
     this.before = this.store.mark();
   }
 
   private activationOf(fn: ListedFunction, parent: OpenActivation | null, facts: Facts): OpenActivation {
     const depth = parent === null ? 0 : parent.depth + 1;
-    return { fn, parent, depth, facts, callLine: parent?.at ?? 0, at: fn.head };
+    return { fn, parent, depth, facts, callLine: parent?.at ?? 0, at: fn.head, hasStood: false };
   }
 
   /** The activation of the last check's own function, if it was of the same one. */

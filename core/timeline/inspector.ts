@@ -17,7 +17,8 @@ import { formatHex, joinWords, virtualAddress } from '../units.ts';
 import type { Execution } from './execution.ts';
 import { byPageTables, readBytes, writeBytes } from './guest-memory.ts';
 import type { Guest } from './guest.ts';
-import type { Evaluation, Frame, NamedValue, VcpuNumber, VisibleName } from './types.ts';
+import { stepTargets } from './step-targets.ts';
+import type { Evaluation, Frame, NamedValue, StepTarget, VcpuNumber, VisibleName } from './types.ts';
 import { type Storage, TypedValue, type ValueContext } from './values.ts';
 import { MAX_WATCHED_BYTES, type ShownAs, type WatchedPlace } from './watch-places.ts';
 
@@ -83,6 +84,12 @@ export class Inspector {
     };
     this.details.set(frame, { guest, vm, pc, base });
     return frame;
+  }
+
+  /** What a step into can go into from the frame's statement. */
+  stepTargets(frame: Frame): readonly StepTarget[] {
+    const detail = this.details.get(frame);
+    return detail === undefined ? [] : stepTargets(detail.guest, detail.vm, detail.pc);
   }
 
   locals(frame: Frame): readonly NamedValue[] {

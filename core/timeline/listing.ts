@@ -17,6 +17,9 @@ import { type RuleId, allRules, errnoOf, ruleOf } from '../hypervisor/rules.ts';
 import { MM_LISTING } from './listing-mm.ts';
 import { GENERATED, GRANT_LISTING, MEMORY_LISTING, OTHER_FILE } from './listing-others.ts';
 
+/** How the files of listings are told from those of scripts: `xen:mm.c`. */
+export const LISTING_PREFIX = 'xen:';
+
 /** A line at which one can stand, counted from 1. */
 export interface ListingLine {
   readonly line: number;

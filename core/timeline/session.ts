@@ -40,6 +40,7 @@ import type {
   SessionCreation,
   SourcePlace,
   Stop,
+  StepTarget,
   StopTest,
   Value,
   VcpuNumber,
@@ -47,10 +48,13 @@ import type {
   VisibleName,
 } from './types.ts';
 import { type Radix, TypedValue, childrenOf, inRadix } from './values.ts';
+import type { WalkView } from './walk-view.ts';
 import type { WatchedPlace } from './watch-places.ts';
 
 /** The most bytes that one answer holds. */
 const MAX_READ = 1 << 20;
+const INSIDE_XEN =
+  'Xen is in the middle of a hypercall: nothing can be changed until the session has stepped out of it.';
 const ALL_CHILDREN = { start: 0, count: Infinity };
 
 /** A script that has become a program. */
@@ -106,6 +110,7 @@ export class Session {
       breakpoints,
       maxStatements: options.maxStatements,
       holds: (condition, context) => this.holds(condition, context),
+      stepIntoXen: config.stepIntoXen ?? true,
     });
     this.inspector = new Inspector(this.execution, this.hypervisor);
     this.hypervisor.observer = {
@@ -177,8 +182,16 @@ export class Session {
 
   /** Runs until `test` or an enabled breakpoint or filter stops it, for at most `budget` statements. */
   run(test: StopTest, budget: number): Stop {
+    const { walks } = this.execution;
+    const wasInside = walks.isInside;
+    const inside = walks.go(test, 'forward');
+    if (inside !== null) return inside;
     if (test.kind === 'step') this.timeline.giveTurn(test.vcpu);
-    return this.timeline.run(test, budget);
+    // A step that leads out of a hypercall ends at the user's next statement.
+    const onward: StopTest = wasInside && test.kind === 'step' ? { ...test, how: 'over' } : test;
+    const stop = this.timeline.run(onward, budget);
+    walks.settle();
+    return stop;
   }
 
   /** Runs the start of day up to the first statement of the entry function (or of a handler script's handler). */
@@ -213,16 +226,49 @@ export class Session {
    * accepts; `start` when there is none. Like `run` it is to be called again after `budget`.
    */
   back(test: StopTest, budget: number, judge: StopJudge = () => true): Stop {
-    return this.timeline.back(test, budget, judge);
+    const { walks } = this.execution;
+    const origin = this.position;
+    const inside = walks.go(test, 'backward');
+    if (inside !== null) return inside;
+    const stop = this.timeline.back(test, budget, judge);
+    return stop.kind === 'budget' ? stop : this.backIntoXen(stop, test, origin);
+  }
+
+  /** Where a stop lies in a hypercall, or a step back leads into one, the walk begins from its end. */
+  private backIntoXen(stop: Stop, test: StopTest, origin: Position): Stop {
+    const { execution } = this;
+    if (stop.inXen === true && 'vcpu' in stop) {
+      const within = execution.goBackIntoXen(stop.vcpu, 'last breakpoint');
+      execution.walks.settle();
+      return within ?? stop;
+    }
+    if (test.kind !== 'step' || test.how !== 'into' || stop.kind !== 'step') return stop;
+    if (this.config.stepIntoXen === false) return stop;
+    const landing = this.position;
+    const call = this.knownCalls.findLast(
+      ({ position: at, record }) => at >= landing && at < origin && this.vcpuOfRecord(record) === test.vcpu,
+    );
+    if (call === undefined) return stop;
+    this.timeline.seek(call.position, Infinity);
+    const within = execution.goBackIntoXen(test.vcpu, 'last line');
+    if (within === null) this.timeline.seek(landing, Infinity);
+    execution.walks.settle();
+    return within ?? stop;
+  }
+
+  private vcpuOfRecord({ domain, vcpu }: HypercallRecord): VcpuNumber | undefined {
+    return this.vcpus().find((each) => each.domain === domain && each.index === vcpu)?.vcpu;
   }
 
   /** Goes to a position, or to the start or end of what is known. */
   seek(place: Position, budget: number): Travel<Position> {
+    this.execution.walks.leave();
     return this.timeline.seek(place, budget);
   }
 
   /** Goes to just before the last change of one of the cells (see `Store`); null when there has been none. */
   seekLastChange(cells: ReadonlySet<number>, budget: number): Travel<Position | null> {
+    this.execution.walks.leave();
     return this.timeline.lastChange(cells, budget);
   }
 
@@ -241,7 +287,8 @@ export class Session {
     const { breakpoints, watches } = this.execution;
     const places = breakpoints.set(specs);
     watches.set([...breakpoints.data, ...this.execution.stops.p2mSpecs()]);
-    return places.map((place) => ({ ...place, ...watches.trouble(place.id) }));
+    const placed = this.execution.walks.setSpots(specs, places);
+    return placed.map((place) => ({ ...place, ...watches.trouble(place.id) }));
   }
 
   setFilters(filters: ExceptionFilters): void {
@@ -279,6 +326,16 @@ export class Session {
     return this.inspector.stack(vcpu);
   }
 
+  /** What the hypervisor does for the vCPU, while it is inside a hypercall. */
+  xenView(vcpu: VcpuNumber): WalkView | null {
+    return this.execution.walks.viewOf(vcpu);
+  }
+
+  /** What a step into can go into from the frame's statement. */
+  stepTargets(frame: Frame): readonly StepTarget[] {
+    return this.inspector.stepTargets(frame);
+  }
+
   /** Parameters and locals of the enclosing blocks, inner first; hidden ones are left out. */
   locals(frame: Frame): readonly NamedValue[] {
     return this.inspector.locals(frame);
@@ -314,6 +371,8 @@ export class Session {
   /** Evaluates an expression in a frame; with `none` all that it changes is taken back, hypercalls too. */
   evaluate(text: string, frame: Frame, options: { readonly sideEffects: 'none' | 'keep' }): Evaluation {
     const { sideEffects } = options;
+    if (sideEffects === 'keep' && this.execution.walks.isInside)
+      return { kind: 'problem', message: INSIDE_XEN };
     const evaluate = () =>
       this.execution.watches.without(() => this.inspector.evaluate(text, frame, sideEffects));
     return sideEffects === 'none' ? evaluate() : this.timeline.edit(evaluate);
@@ -347,6 +406,7 @@ export class Session {
     address: bigint,
     bytes: Uint8Array,
   ): number | { readonly problem: string } {
+    if (this.execution.walks.isInside) return { problem: INSIDE_XEN };
     const translate = this.translation(space, vcpu);
     const write = () => (translate === null ? 0 : writeBytes(this.machine, translate, address, bytes));
     const written = this.timeline.edit(write);

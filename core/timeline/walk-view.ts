@@ -38,12 +38,15 @@ export interface XenScope {
 export class WalkView {
   private readonly hypervisor: Hypervisor;
   private readonly walk: HypercallWalk;
+  /** Name of the hypercall. */
+  readonly name: string;
   /** The arguments of the hypercall itself, decoded. */
   private readonly args: readonly XenRow[];
 
-  constructor(hypervisor: Hypervisor, walk: HypercallWalk, args: readonly XenRow[]) {
+  constructor(hypervisor: Hypervisor, walk: HypercallWalk, name: string, args: readonly XenRow[]) {
     this.hypervisor = hypervisor;
     this.walk = walk;
+    this.name = name;
     this.args = args;
   }
 
