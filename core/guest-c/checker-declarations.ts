@@ -4,10 +4,12 @@
 import type { Checker } from './checker.ts';
 import type { FunctionSymbol, NamedSymbol, SourceRange, VariableSymbol } from './tree.ts';
 import type { CType, FunctionType } from './types.ts';
+import type { FormatAttribute } from './checker-formats.ts';
 import { PROVIDED_OBJECTS } from './tree.ts';
 import { OpenScope } from './scopes.ts';
 import { alignOf, declarationOf, typeName } from './types.ts';
 import { isReadOnly, sameType } from './checker.ts';
+import { warnUnusedFunctions } from './checker-warnings.ts';
 
 /** The storage word of a declaration; null for none. */
 export type StorageWord = 'typedef' | 'extern' | 'static' | 'auto' | 'register' | null;
@@ -66,11 +68,19 @@ export function declareEnumerator(
   checker.refer(range, symbol);
 }
 
+/** What __attribute__ says about a function. */
+export interface FunctionAttributes {
+  readonly noReturn: boolean;
+  readonly unused: boolean;
+  readonly mustUse: boolean;
+  readonly format: FormatAttribute | null;
+}
+
 export interface FunctionDeclaration {
   readonly name: string;
   readonly type: FunctionType;
   readonly isStatic: boolean;
-  readonly noReturn: boolean;
+  readonly attributes: FunctionAttributes;
   /** A body follows. */
   readonly isDefinition: boolean;
   readonly range: SourceRange;
@@ -83,8 +93,9 @@ export function declareFunction(checker: Checker, declaration: FunctionDeclarati
   const earlier = checker.scope.symbols.get(name) ?? file.symbols.get(name);
   const isSame = earlier?.kind === 'function' && sameType(earlier.type, type);
   const isSecond = declaration.isDefinition && earlier?.kind === 'function' && earlier.body !== null;
-  const isOverride = (!isSame || isSecond) && overrides(checker, earlier, range);
+  const isOverride = !isSame && overrides(checker, earlier, range);
   if (earlier?.kind === 'function' && !isOverride) {
+    if (isSecond && overrides(checker, earlier, range)) forgetDefinition(checker, earlier, declaration);
     checker.refer(range, earlier);
     mergeFunction(checker, earlier, declaration);
     return earlier;
@@ -98,7 +109,10 @@ export function declareFunction(checker: Checker, declaration: FunctionDeclarati
     locals: [],
     used: false,
     isStatic: declaration.isStatic,
-    noReturn: declaration.noReturn,
+    noReturn: declaration.attributes.noReturn,
+    format: declaration.attributes.format,
+    mustUse: declaration.attributes.mustUse,
+    maybeUnused: declaration.attributes.unused,
     range,
     end: null,
   };
@@ -111,12 +125,32 @@ export function declareFunction(checker: Checker, declaration: FunctionDeclarati
   return symbol;
 }
 
+/**
+ * A script has a function of the library of its own, with the same type: then there is one function of that name, the
+ * script's, also for what was read before and for the library itself, as where a program is linked with a library.
+ */
+function forgetDefinition(checker: Checker, symbol: FunctionSymbol, { isStatic }: FunctionDeclaration): void {
+  symbol.body = null;
+  symbol.parameters = [];
+  symbol.locals = [];
+  symbol.end = null;
+  symbol.isStatic = isStatic;
+  checker.functions.splice(checker.functions.indexOf(symbol), 1);
+  checker.usesIn.delete(symbol);
+  for (let i = checker.deferred.length - 1; i >= 0; i--)
+    if (checker.deferred[i]?.owner === symbol) checker.deferred.splice(i, 1);
+}
+
 function mergeFunction(checker: Checker, symbol: FunctionSymbol, declaration: FunctionDeclaration): void {
   if (!sameType(symbol.type, declaration.type)) {
     const text = `'${symbol.name}' was declared as '${declarationOf(symbol.type, symbol.name)}', but here it is '${declarationOf(declaration.type, symbol.name)}'.`;
     checker.problems.error('conflicting-types', declaration.range, text, related(symbol));
   } else if (symbol.type.unprototyped && symbol.body === null) symbol.type = declaration.type;
-  symbol.noReturn ||= declaration.noReturn;
+  const { attributes } = declaration;
+  symbol.noReturn ||= attributes.noReturn;
+  symbol.mustUse ||= attributes.mustUse;
+  symbol.maybeUnused ||= attributes.unused;
+  symbol.format ??= attributes.format;
 }
 
 export interface VariableDeclaration {
@@ -228,6 +262,7 @@ export function checkComplete(checker: Checker, type: CType, name: string, range
 export function finishUnit(checker: Checker): void {
   for (const symbol of checker.tentative) defineStatic(checker, symbol);
   markUsed(checker);
+  warnUnusedFunctions(checker);
   for (const { owner, id, range, message } of checker.deferred) {
     if (owner.used) checker.error(id, range, message);
   }

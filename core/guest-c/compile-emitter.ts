@@ -1,5 +1,6 @@
 /** Writes instructions: growth, jump targets that are placed later, and which statement each instruction belongs to. */
 
+import { highWord, lowWord } from '../units.ts';
 import { Op } from './bytecode.ts';
 import type { FunctionSymbol, VariableSymbol } from './tree.ts';
 
@@ -82,4 +83,10 @@ export class Emitter {
     if (to.pc >= 0) this.code[word] = to.pc;
     else to.uses.push(word);
   }
+}
+
+/** Writes an address into the operand that was kept for it: its low word, and with `qldi` the high word behind it. */
+export function fillAddress(code: Int32Array, word: number, address: bigint): void {
+  code[word] = lowWord(address);
+  if (code[word & ~3] === Op.qldi) code[word + 1] = highWord(address);
 }

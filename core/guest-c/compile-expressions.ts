@@ -191,7 +191,7 @@ function compute(context: FunctionContext, expression: Expression, into: Registe
     case 'address':
       return addressInto(context, placeOf(context, expression.of).place, into);
     case 'functionAddress': {
-      const pc = context.is64 ? emitter.emit(Op.qldi, into, 0, -1) : emitter.emit(Op.ldi, into, 0);
+      const pc = context.is64 ? emitter.emit(Op.qldi, into) : emitter.emit(Op.ldi, into);
       return emitter.fix(pc, 2, expression.symbol, 'address');
     }
     case 'convert':

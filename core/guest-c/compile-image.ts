@@ -1,7 +1,8 @@
 /** The image's parts: where each lies, the addresses of static objects, and the bytes that start of day loads. */
 
 import type { GuestImage } from '../hypervisor/types.ts';
-import { PAGE_SIZE } from '../units.ts';
+import { type VirtualAddress, PAGE_SIZE, virtualAddress } from '../units.ts';
+import type { Linkage } from './linkage.ts';
 import { STACK_BYTES } from './program.ts';
 import type { FunctionSymbol, StaticInitialiser, TranslationUnit, VariableSymbol } from './tree.ts';
 import { sizeOf } from './types.ts';
@@ -30,22 +31,30 @@ const SHARED_INFO_PAGE = '__xenscope_shared_info_page';
 const STACK_LOWEST: readonly PartName[] = ['kernel stack', 'text', 'read-only data', 'data', 'zeroed data'];
 const TEXT_LOWEST: readonly PartName[] = ['text', 'read-only data', 'kernel stack', 'data', 'zeroed data'];
 
-const dataNameOf = (symbol: VariableSymbol): DataName =>
-  symbol.initialiser === null ? 'zeroed data' : symbol.readOnly ? 'read-only data' : 'data';
-
-/** The parts of a script's image, ascending (program.ts says which of the two orders it gets). */
-export function imageOrder(unit: TranslationUnit): readonly PartName[] {
-  return providedSymbols(unit).some(({ name }) => name === '_text') ? TEXT_LOWEST : STACK_LOWEST;
+interface Layout {
+  /** Null: the ABI's. */
+  readonly virtBase: VirtualAddress | null;
+  /** The parts, ascending. */
+  readonly order: readonly PartName[];
+  /** Where the first instruction lies, from the virtual base. */
+  readonly textOffset: number;
 }
 
-/** Where the text begins, from the virtual base. */
-export const textOffset = (order: readonly PartName[]): number => (order[0] === 'text' ? 0 : STACK_BYTES);
+const ZERO = virtualAddress(0n);
+export const LAYOUTS: Readonly<Record<Linkage, Layout>> = {
+  default: { virtBase: null, order: STACK_LOWEST, textOffset: STACK_BYTES },
+  minios: { virtBase: ZERO, order: TEXT_LOWEST, textOffset: PAGE_SIZE },
+  xtf: { virtBase: ZERO, order: TEXT_LOWEST, textOffset: 1024 * 1024 },
+};
+
+const dataNameOf = (symbol: VariableSymbol): DataName =>
+  symbol.initialiser === null ? 'zeroed data' : symbol.readOnly ? 'read-only data' : 'data';
 
 /** Gives every part of the image and every static object its address. */
 export function placeParts(
   unit: TranslationUnit,
   virtBase: bigint,
-  order: readonly PartName[],
+  layout: Layout,
   textBytes: number,
 ): PlacedStatics {
   const addresses = new Map<VariableSymbol, bigint>();
@@ -56,11 +65,11 @@ export function placeParts(
   const wantsSharedInfoPage = !hasSharedInfoPage && wanted.some(({ name }) => name === 'shared_info');
   let stackTop = virtBase;
   let at = 0;
-  for (const name of order) {
+  for (const name of layout.order) {
     // Each but the zeros begins on a page of its own, so that a guest may map them with different rights.
     if (name !== 'zeroed data') at = roundUp(at, PAGE_SIZE);
     const from = at;
-    if (name === 'text') at += textBytes;
+    if (name === 'text') at = layout.textOffset + textBytes;
     if (name === 'kernel stack') {
       provided.set('stack', virtBase + BigInt(at));
       at += STACK_BYTES;
@@ -106,7 +115,7 @@ function providedSymbols(unit: TranslationUnit): VariableSymbol[] {
 /** The image: zeros but for the objects with start values. `entry` is the offset of the first instruction. */
 export function buildImage(
   unit: TranslationUnit,
-  virtBase: bigint,
+  virtBase: VirtualAddress,
   placed: PlacedStatics,
   entry: number,
   addressOf: (symbol: VariableSymbol | FunctionSymbol) => bigint,
@@ -123,7 +132,7 @@ export function buildImage(
     }
     segments.push({ offset: Number(part.from - virtBase), bytes, name: part.name });
   }
-  return { size: Number(placed.end - virtBase), segments, entry };
+  return { size: Number(placed.end - virtBase), segments, entry, virtBase };
 }
 
 function write(

@@ -121,7 +121,7 @@ export function addressInto(context: FunctionContext, place: Place, into: Regist
       else emitter.emit(is64 ? Op.qaddi : Op.addi, into, place.base, place.offset);
       return;
     case 'image': {
-      const pc = is64 ? emitter.emit(Op.qldi, into, 0, -1) : emitter.emit(Op.ldi, into, 0);
+      const pc = is64 ? emitter.emit(Op.qldi, into) : emitter.emit(Op.ldi, into);
       emitter.fix(pc, 2, place.symbol, 'address', place.offset);
     }
   }

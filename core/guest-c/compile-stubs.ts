@@ -94,7 +94,7 @@ export function emitTrapStubs(
 function emitHandlerCall(emitter: Emitter, model: DataModel, handlers: VariableSymbol): void {
   const is64 = model.wordBytes === 8;
   const vector = Slot.first + 2;
-  const table = emitter.emit(is64 ? Op.qldi : Op.ldi, STUB_HANDLER, 0, -1);
+  const table = emitter.emit(is64 ? Op.qldi : Op.ldi, STUB_HANDLER);
   emitter.fix(table, 2, handlers, 'address');
   const shift = is64 ? 3 : 2;
   emitter.emit(is64 ? Op.qaddsh : Op.addsh, STUB_HANDLER, STUB_HANDLER, vector | (shift << 16));

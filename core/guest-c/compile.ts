@@ -4,11 +4,11 @@
  */
 
 import { ABIS } from '../abi/index.ts';
-import { PAGE_SIZE, lowWord, virtualAddress } from '../units.ts';
+import { PAGE_SIZE, virtualAddress } from '../units.ts';
 import { Op, Slot } from './bytecode.ts';
 import { FunctionContext } from './compile-context.ts';
-import { Emitter } from './compile-emitter.ts';
-import { buildImage, imageOrder, placeParts, textOffset } from './compile-image.ts';
+import { Emitter, fillAddress } from './compile-emitter.ts';
+import { LAYOUTS, buildImage, placeParts } from './compile-image.ts';
 import { storeFrom, variablePlace, whole } from './compile-places.ts';
 import { compileBody } from './compile-statements.ts';
 import {
@@ -31,8 +31,9 @@ import type { FunctionSymbol, SourceRange, Scope, TranslationUnit, VariableSymbo
 export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program {
   const { model } = unit;
   const abi = ABIS[model.abi];
-  const order = imageOrder(unit);
-  const textBase = virtualAddress(abi.virtBase + BigInt(textOffset(order)));
+  const layout = LAYOUTS[unit.linkage];
+  const virtBase = layout.virtBase ?? abi.virtBase;
+  const textBase = virtualAddress(virtBase + BigInt(layout.textOffset));
   const emitter = new Emitter();
   const start = functionNamed(unit, START_FUNCTION);
   const stubs: StubFunction[] = [emitEntryStub(emitter, model, 0, start, entry)];
@@ -49,7 +50,7 @@ export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program 
   const code = new Int32Array((scratchBase + SCRATCH_INSTRUCTIONS) * 4);
   code.set(emitter.code.subarray(0, textInstructions * 4));
   for (let pc = textInstructions; pc < scratchBase + SCRATCH_INSTRUCTIONS; pc++) code[pc * 4] = Op.undefined;
-  const placed = placeParts(unit, abi.virtBase, order, textBytes + PAGE_SIZE);
+  const placed = placeParts(unit, virtBase, layout, textBytes + PAGE_SIZE);
   for (const [symbol, address] of placed.addresses) {
     building.locations.set(symbol, { kind: 'static', address });
   }
@@ -61,7 +62,7 @@ export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program 
   };
   for (const { word, symbol, addend, what } of emitter.fixups) {
     if (what === 'pc' && symbol.kind === 'function') code[word] = building.entryPc(symbol);
-    else code[word] = lowWord(addressOf(symbol) + BigInt(addend));
+    else fillAddress(code, word, addressOf(symbol) + BigInt(addend));
   }
   const statementOf = new Int32Array(code.length / 4).fill(-1);
   statementOf.set(emitter.statementOf);
@@ -74,8 +75,8 @@ export function generate(unit: TranslationUnit, entry: FunctionSymbol): Program 
     functions: building.functions,
     statements: building.statements,
     statementOf,
-    image: buildImage(unit, abi.virtBase, placed, textOffset(order), addressOf),
-    virtBase: abi.virtBase,
+    image: buildImage(unit, virtBase, placed, layout.textOffset, addressOf),
+    virtBase,
     textBase,
     stackTop: virtualAddress(placed.stackTop),
     parts: placed.parts,

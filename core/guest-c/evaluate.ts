@@ -6,14 +6,13 @@
 import { Op, Slot, WORDS_PER_INSTRUCTION } from './bytecode.ts';
 import { placeLocal } from './compile.ts';
 import { FunctionContext } from './compile-context.ts';
-import { Emitter } from './compile-emitter.ts';
+import { Emitter, fillAddress } from './compile-emitter.ts';
 import { effectOf, valueInto } from './compile-expressions.ts';
 import { addressInto, placeOf } from './compile-places.ts';
 import type { ExpressionResult } from './front.ts';
 import { type Location, type Program, SCRATCH_INSTRUCTIONS } from './program.ts';
 import type { Expression, Scope, VariableSymbol } from './tree.ts';
 import type { CType } from './types.ts';
-import { lowWord } from '../units.ts';
 
 /** An expression ready to run on the scratch page. */
 export interface ScratchCode {
@@ -123,8 +122,8 @@ function relocate(emitter: Emitter, program: Program): void {
   for (const { word, symbol, addend, what } of emitter.fixups) {
     const pc = symbol.kind === 'function' ? (program.entryOf.get(symbol) ?? program.missing) : 0;
     if (what === 'pc') code[word] = pc;
-    else if (symbol.kind === 'function') code[word] = lowWord(program.textBase + BigInt(pc * 4));
-    else code[word] = lowWord(staticAddress(program, symbol) + BigInt(addend));
+    else if (symbol.kind === 'function') fillAddress(code, word, program.textBase + BigInt(pc * 4));
+    else fillAddress(code, word, staticAddress(program, symbol) + BigInt(addend));
   }
 }
 

@@ -7,11 +7,11 @@ import type { Inclusion, MacroUse, SourceHost } from './preprocessor.ts';
 import type { Reference } from './checker.ts';
 import { Checker } from './checker.ts';
 import { checkKinds } from './checker-kinds.ts';
+import { kindOf } from './linkage.ts';
 import { OpenScope } from './scopes.ts';
 import { Parser } from './parser.ts';
 import { ProblemList } from './source.ts';
 import { preprocess, preprocessExpression } from './preprocessor.ts';
-import { shimsFor } from './shims.ts';
 
 export interface CompileOptions {
   /** Includes <xenscope.h> in front, as by gcc's -include. */
@@ -35,8 +35,6 @@ export interface EditorIndex {
   readonly inclusions: readonly Inclusion[];
 }
 
-export const PRELUDE = 'xenscope.h';
-
 /** Compiles one script to its typed tree. */
 export function compileUnit(
   main: { readonly path: string; readonly text: string },
@@ -45,7 +43,7 @@ export function compileUnit(
   options: CompileOptions,
 ): FrontResult {
   const list = new ProblemList();
-  const before = options.prelude ? [PRELUDE, ...shimsFor(main, host)] : [];
+  const { linkage, headers: before } = kindOf(main, host, options.prelude);
   const preprocessed = preprocess(main, host, model, { before, after: options.after ?? [] }, list);
   const shippedRoot = host.headers.root === '' ? '' : `${host.headers.root}/`;
   const checker = new Checker(model, list, new OpenScope(null, null), { frozenStorage: false, shippedRoot });
@@ -53,6 +51,7 @@ export function compileUnit(
   const unit: TranslationUnit = {
     file: main.path,
     model,
+    linkage,
     functions: checker.functions,
     statics: checker.statics,
     scope: checker.scope,

@@ -1,11 +1,11 @@
 /**
  * A compiled script: bytecode, the image that start of day loads, and what a debugger asks about both.
  *
- * Image, ascending from the ABI's virtual base:
+ * Image, ascending from the virtual base:
  *   kernel stack (STACK_PAGES, lowest so that an overflow leaves the image) | text | one page of text for the
  *   debugger's expressions | read-only data | data | zeros
- * A script that declares `_text` computes with where its text begins, as Mini-OS does (a PFN is the distance from it, and
- * all of it up to `_erodata` becomes read-only): it gets the stack behind the read-only data, the text first.
+ * Kernels of Mini-OS's and XTF's kinds (linkage.ts) are linked from address 0 on, the text first and the stack behind the
+ * read-only data: Mini-OS counts PFNs from `_text` and makes all up to `_erodata` read-only.
  *
  * Text is executed from `code`, not from guest memory: what a guest stores over its own text has no effect, but its
  * page-table entries decide whether the text may be executed at all.

@@ -16,7 +16,9 @@
  *
  * With errors among the problems the tree is for editors only: do not generate code from it.
  */
+import type { Linkage } from './linkage.ts';
 import type { CType, DataModel, FunctionType, Member } from './types.ts';
+import type { FormatAttribute } from './checker-formats.ts';
 import type { Macro } from './preprocessor-macros.ts';
 
 /** A place in a source file. Lines and columns count from 1; the end is just behind the last character. */
@@ -52,7 +54,12 @@ export interface Fix {
   /** What it does, for a menu: "Insert ';'". */
   readonly title: string;
   /** In the text's order, without overlap; an empty range is an insertion. */
-  readonly edits: readonly { readonly range: SourceRange; readonly text: string }[];
+  readonly edits: readonly {
+    readonly range: SourceRange;
+    readonly text: string;
+    /** What must stand there now, where that is not certain. */
+    readonly replaces?: string;
+  }[];
 }
 
 // ---- symbols and scopes ------------------------------------------------------------------------------------------
@@ -98,8 +105,14 @@ export interface FunctionSymbol {
   locals: VariableSymbol[];
   /** Called or its address used from somewhere. An unused `static inline` of a header may be left out. */
   used: boolean;
-  readonly isStatic: boolean;
+  isStatic: boolean;
   noReturn: boolean;
+  /** Declared with __attribute__((format(printf, ...))). */
+  format: FormatAttribute | null;
+  /** Declared with __attribute__((warn_unused_result)). */
+  mustUse: boolean;
+  /** Inline or declared unused: nothing is said when nobody calls it. */
+  maybeUnused: boolean;
   /** The name where it is declared; of the definition when there is one. */
   range: SourceRange;
   /** The closing brace of the body: where a function that just ends returns. */
@@ -150,6 +163,7 @@ export interface TranslationUnit {
   /** Path of the script. */
   readonly file: string;
   readonly model: DataModel;
+  readonly linkage: Linkage;
   /** Functions with a body, in order of definition. */
   readonly functions: readonly FunctionSymbol[];
   /** Every object of static storage, also static locals and string literals, in order of first appearance. */

@@ -64,6 +64,9 @@ export function bootLayout(abi: Abi, role: DomainRole, imageBytes: number, nrPag
   }
 }
 
+/** A PAE root needs an L2 table in its slot 3, for Xen's own mappings. */
+const PAE_XEN_SLOT = { from: 0xc000_0000n, last: 0xffff_ffffn } as const;
+
 /** Tables that a region of this many pages from virtBase needs, by level - 1. */
 function tableCounts(abi: Abi, pages: number): number[] {
   const first = abi.virtBase;
@@ -71,6 +74,8 @@ function tableCounts(abi: Abi, pages: number): number[] {
   return abi.levels.map((row) => {
     if (row.level === abi.rootLevel) return 1;
     const span = BigInt(row.shift) + BigInt(Math.log2(row.slots));
-    return Number((last >> span) - (first >> span)) + 1;
+    // The builder fills all slots up to it (xg_dom_x86.c: count_pgtables).
+    const reachesXen = abi.rootLevel !== 3 || row.level !== 2 || last >= PAE_XEN_SLOT.from;
+    return Number(((reachesXen ? last : PAE_XEN_SLOT.last) >> span) - (first >> span)) + 1;
   });
 }

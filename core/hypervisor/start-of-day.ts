@@ -41,10 +41,11 @@ const DEFAULT_VCPUS = 4;
 const CONSOLE_INFO_BYTES = 40;
 
 export function buildDomain(hv: Hypervisor, spec: DomainSpec): Domain {
-  const { abi, machine } = hv;
+  const { machine } = hv;
+  const abi = abiOf(hv, spec.image);
   const nrPages = Math.floor(spec.memoryBytes / PAGE_SIZE);
   const boot = bootLayout(abi, spec.role, spec.image.size, nrPages);
-  checkRoom(hv, boot, nrPages);
+  checkRoom(hv, abi, boot, nrPages);
   const domain = new Domain(
     machine.store,
     abi,
@@ -71,15 +72,20 @@ export function buildDomain(hv: Hypervisor, spec: DomainSpec): Domain {
   return domain;
 }
 
-function checkRoom(hv: Hypervisor, boot: BootLayout, nrPages: number): void {
+/** The machine's ABI, with the virtual base that the image asks for. */
+function abiOf(hv: Hypervisor, { virtBase }: GuestImage): Abi {
+  return virtBase === undefined ? hv.abi : { ...hv.abi, virtBase };
+}
+
+function checkRoom(hv: Hypervisor, abi: Abi, boot: BootLayout, nrPages: number): void {
   const needed = boot.stackPfn + 1;
   if (nrPages < needed)
     throw new Error(
       `the domain has ${nrPages} pages, but image, P2M and page tables need ${needed}: give it more memory`,
     );
-  if (boot.mappedPages > largestRegion(hv.abi))
+  if (boot.mappedPages > largestRegion(abi))
     throw new Error(
-      `the boot mapping would need ${boot.mappedPages} pages, more than ${hv.abi.name} has room for: give the domain less memory`,
+      `the boot mapping would need ${boot.mappedPages} pages, more than ${abi.name} has room for: give the domain less memory`,
     );
   if (hv.heap.freeFrames < nrPages + 1)
     throw new Error(

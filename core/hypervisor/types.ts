@@ -1,5 +1,6 @@
 /** What the hypervisor is given, and what it tells: options, domain specifications, refusals, observers. */
 
+import type { VirtualAddress } from '../units.ts';
 import type { Domain, DomainCrash, DomainRole } from '../machine/domain.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import type { ErrorName } from './errno.ts';
@@ -26,9 +27,9 @@ export const DEFAULT_OPTIONS: HypervisorOptions = {
   l1tf: 'ignored',
 };
 
-/** A program as the domain builder loads it: bytes from virtBase on. */
+/** A program as the domain builder loads it: bytes from the virtual base on. */
 export interface GuestImage {
-  /** Bytes, a multiple of the page size, counted from the ABI's virtBase. */
+  /** Bytes, a multiple of the page size, counted from the virtual base. */
   readonly size: number;
   readonly segments: readonly {
     readonly offset: number;
@@ -37,6 +38,8 @@ export interface GuestImage {
   }[];
   /** Offset of the first instruction. */
   readonly entry: number;
+  /** Where the kernel wants its linear mapping to begin; default: the ABI's virtBase. */
+  readonly virtBase?: VirtualAddress;
 }
 
 /** How pseudo-physical frames lie in machine memory. */

@@ -8,6 +8,10 @@
 /* Where the kernel's parts lie; its text is at the beginning of its linear mapping. */
 extern char _text, _etext, _erodata, _edata, _end;
 
+/* By way of alloc_pages, which a kernel may define. */
+#define alloc_page() alloc_pages(0)
+#define free_page(page) free_pages(page, 0)
+
 #define map_zero(n, alignment) map_frames_ex(&mfn_zero, n, 0, 0, alignment, DOMID_SELF, NULL, L1_PROT_RO)
 #define do_map_zero(va, n) do_map_frames(va, &mfn_zero, n, 0, 0, DOMID_SELF, NULL, L1_PROT_RO)
 

@@ -39,20 +39,25 @@ typedef pteval_t pgentry_t;
 #define _PAGE_PSE 0x080UL
 #define _PAGE_GLOBAL 0x100UL
 
+#ifndef VIRT_BASE
 #ifdef __x86_64__
 #define VIRT_BASE 0xffffffff80000000UL
+#else
+#define VIRT_BASE 0xc0000000UL
+#endif
+#endif
+
+#ifdef __x86_64__
 #define PAGETABLE_LEVELS 4
 #define __PT_INDEX_BITS 9
 #define _PAGE_NX (1UL << 63)
 #define PTE_FRAME_MASK 0x000ffffffffff000UL
 #elif defined(CONFIG_X86_PAE)
-#define VIRT_BASE 0xc0000000UL
 #define PAGETABLE_LEVELS 3
 #define __PT_INDEX_BITS 9
 #define _PAGE_NX (1ULL << 63)
 #define PTE_FRAME_MASK 0x000ffffffffff000ULL
 #else
-#define VIRT_BASE 0xc0000000UL
 #define PAGETABLE_LEVELS 2
 #define __PT_INDEX_BITS 10
 #define _PAGE_NX 0UL
