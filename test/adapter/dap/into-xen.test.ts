@@ -71,7 +71,7 @@ describe('stepping into a hypercall', () => {
     expect(await editor.scope('Operands')).toMatchObject({ count: '2' });
   });
 
-  it('steps over lines of Xen, and back, the state with them', async () => {
+  it('steps over lines of Xen', async () => {
     const editor = await at('refused');
     await editor.step('stepIn');
     const lines = [await line(editor)];
@@ -86,5 +86,225 @@ describe('stepping into a hypercall', () => {
       expect.stringMatching(/^copy \{ ptr, val \} of request i/),
       expect.stringMatching(/^command = low bits of ptr;/),
     ]);
+  });
+});
+
+describe('the frames of Xen', () => {
+  it('nest as the functions do', async () => {
+    const editor = await at('make');
+    await editor.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'get_page_from_l1e' }] });
+    await editor.continues();
+    expect((await editor.stops()).reason).toBe('breakpoint');
+    expect(await names(editor)).toEqual([
+      'get_page_from_l1e',
+      'mod_l1_entry',
+      '__do_update_va_mapping',
+      'do_update_va_mapping',
+      '[update_va_mapping: in Xen 4.17]',
+      'make_read_only',
+      'kernel_main',
+    ]);
+  });
+
+  it('show operands, the state of their frames, and what changes', async () => {
+    const editor = await at('make');
+    await editor.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'put_page_type' }] });
+    await editor.continues();
+    await editor.stops();
+    const operands = await editor.scope('Operands');
+    expect(operands['frame']).toMatch(/^mfn [0-9a-f]{5}$/);
+    const [frame] = await editor.scopeVariables('Frames');
+    const { variables } = await editor.ask('variables', {
+      variablesReference: frame?.variablesReference ?? 0,
+    });
+    const state = Object.fromEntries(variables.map(({ name, value }) => [name, value]));
+    expect(state).toMatchObject({
+      owner: 'd1',
+      type: 'writable',
+      'type count': expect.stringMatching(/at the end: 0/) as string,
+    });
+    const changes = await editor.scope('Changes');
+    expect(changes['so far']).toMatch(/slot/);
+  });
+
+  it('answer for their operands by name', async () => {
+    const editor = await at('make');
+    await editor.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'mod_l1_entry' }] });
+    await editor.continues();
+    await editor.stops();
+    expect(await editor.evaluate('slot')).toMatch(/^\d+$/);
+    expect(await editor.evaluate('entry')).toMatch(/^0x[0-9a-f]+ \(mfn [0-9a-f]{5} P US A/);
+    expect(await editor.evaluate('frame', 'hover')).toMatch(/^mfn /);
+  });
+
+  it('let the guest be read, but not changed', async () => {
+    const editor = await at('read only');
+    await editor.step('stepIn');
+    expect(await names(editor)).toContain('[update_va_mapping: in Xen 4.17]');
+    expect(await editor.evaluate('frame')).toMatch(/^[0-9]/);
+    const why = await editor.refused('evaluate', { expression: 'frame = 1', context: 'repl' });
+    expect(why).toMatch(/Xen is in the middle of a hypercall/);
+  });
+});
+
+describe('stepping out of a hypercall', () => {
+  it('from the last line comes to the next statement of the guest', async () => {
+    const editor = await at('read only');
+    await editor.step('stepIn');
+    for (let i = 0; (await names(editor))[0] !== 'make_read_only'; i++) {
+      expect(i).toBeLessThan(20);
+      await editor.step('next');
+    }
+    expect(Number(await editor.place())).toBe(LINK.line('read only') + 1);
+  });
+
+  it('by step out comes to the caller within Xen first, then to the guest', async () => {
+    const editor = await at('read only');
+    for (let i = 0; i < 3; i++) await editor.step('stepIn');
+    expect((await names(editor))[0]).toBe('__do_update_va_mapping');
+    await editor.step('stepOut');
+    expect((await names(editor))[0]).toBe('do_update_va_mapping');
+    await editor.step('stepOut');
+    expect((await names(editor))[0]).toBe('make_read_only');
+  });
+
+  it('makes the hypercall once: a refusal stops as ever, at the statement', async () => {
+    const editor = await at('refused', ['refused']);
+    await editor.step('stepIn');
+    await editor.continues();
+    const stop = await editor.stops();
+    expect(stop).toMatchObject({ reason: 'exception', at: LINK.at('refused') });
+    const { rows } = await editor.ask('xenscope/hypercalls', { from: 0, count: 100 });
+    expect(rows.filter(({ name }) => name === 'mmu_update')).toHaveLength(1);
+    expect(await editor.evaluate('done')).toMatch(/^1\b/);
+  });
+
+  it('ends as a run without stepping does', async () => {
+    const editor = await at('refused');
+    await editor.step('stepIn');
+    await editor.continues();
+    await editor.told('terminated');
+    expect(editor.output('stdout')).toContain('rc 0, done 1');
+  });
+});
+
+describe('step-in targets', () => {
+  async function targets(editor: DapClient) {
+    const frame = await editor.userFrame();
+    return (await editor.ask('stepInTargets', { frameId: frame.id })).targets;
+  }
+
+  it('are the calls of the statement: Xen, and the function of the library', async () => {
+    const editor = await at('refused');
+    expect((await targets(editor)).map(({ label }) => label)).toEqual([
+      'Xen: mmu_update',
+      'HYPERVISOR_mmu_update (library)',
+    ]);
+  });
+
+  it('lead where they say', async () => {
+    const editor = await at('refused');
+    const [xen] = await targets(editor);
+    await editor.ask('stepIn', { threadId: 1, targetId: xen?.id });
+    await editor.stops();
+    expect((await names(editor))[0]).toBe('do_mmu_update');
+
+    const other = await at('refused');
+    const [, library] = await targets(other);
+    await other.ask('stepIn', { threadId: 1, targetId: library?.id });
+    await other.stops();
+    expect((await names(other))[0]).toBe('HYPERVISOR_mmu_update');
+  });
+
+  it('reach a hypercall that a function of the library makes', async () => {
+    const editor = await at('after');
+    const through = (await targets(editor)).find(
+      ({ label }) => label === 'Xen: event_channel_op (through printk)',
+    );
+    await editor.ask('stepIn', { threadId: 1, targetId: through?.id });
+    await editor.stops();
+    expect((await names(editor))[0]).toBe('do_event_channel_op');
+  });
+
+  it('without one printk is stepped over, and a function of the script is stepped into', async () => {
+    const editor = await at('after');
+    expect(await editor.step('stepIn')).toBe(LINK.at('last'));
+    const other = await at('make');
+    await other.step('stepIn');
+    expect((await names(other))[0]).toBe('make_read_only');
+  });
+
+  it('that are not of this stop are refused', async () => {
+    const editor = await at('after');
+    expect(await editor.refused('stepIn', { threadId: 1, targetId: 4711 })).toMatch(/no step-in target 4711/);
+  });
+});
+
+describe('with stepIntoXen false', () => {
+  it('a step into a hypercall goes over it, as over every function of the library', async () => {
+    const editor = new DapClient();
+    await editor.launch({ program: link, stepIntoXen: false }, { lines: [LINK.line('make')], filters: [] });
+    await editor.stops();
+    await editor.continues();
+    await editor.stops();
+    await editor.step('stepIn');
+    await editor.step('stepIn');
+    expect(await editor.step('stepIn')).not.toMatch(/mm\.c/);
+  });
+});
+
+describe('breakpoints in listings', () => {
+  async function listing(editor: DapClient, name: string) {
+    const { sources } = await editor.ask('loadedSources');
+    const source = sources.find((each) => each.name === name);
+    if (source === undefined) throw new Error(`there is no ${name}`);
+    const { content } = await editor.ask('source', { source, sourceReference: source.sourceReference ?? 0 });
+    const lineOf = (text: string) => content.split('\n').findIndex((each) => each.includes(text)) + 1;
+    return { source, lineOf };
+  }
+
+  it('stop at the line, with the state of that moment', async () => {
+    const editor = await at('make');
+    const { source, lineOf } = await listing(editor, 'mm.c (Xen 4.17)');
+    const wanted = lineOf('get_page(frame, pageOwner) or');
+    const { breakpoints } = await editor.ask('setBreakpoints', { source, breakpoints: [{ line: wanted }] });
+    expect(breakpoints).toEqual([expect.objectContaining({ verified: true, line: wanted })]);
+    await editor.continues();
+    const stop = await editor.stops();
+    expect(stop.body.hitBreakpointIds).toEqual([breakpoints[0]?.id]);
+    expect(await line(editor)).toMatch(/^get_page\(frame, pageOwner\)/);
+    expect(await editor.scope('Operands')).toMatchObject({ 'check l1e.owner': 'is kept' });
+  });
+
+  it('move to the next line at which one can stand', async () => {
+    const editor = await at('make');
+    const { source, lineOf } = await listing(editor, 'mm.c (Xen 4.17)');
+    const comment = lineOf('/* Changes one entry of an L1 table');
+    const { breakpoints } = await editor.ask('setBreakpoints', { source, breakpoints: [{ line: comment }] });
+    expect(breakpoints[0]).toMatchObject({ verified: true, line: comment + 1 });
+  });
+
+  it('are met by a step over the statement, and are over when removed', async () => {
+    const editor = await at('make');
+    const { source, lineOf } = await listing(editor, 'mm.c (Xen 4.17)');
+    await editor.ask('setBreakpoints', {
+      source,
+      breakpoints: [{ line: lineOf('int do_update_va_mapping(') }],
+    });
+    await editor.step('next');
+    expect((await names(editor))[0]).toBe('do_update_va_mapping');
+    await editor.ask('setBreakpoints', { source, breakpoints: [] });
+    await editor.continues();
+    await editor.told('terminated');
+  });
+
+  it('behind the last line are not verified', async () => {
+    const editor = await at('make');
+    const { source } = await listing(editor, 'mm.c (Xen 4.17)');
+    const { breakpoints } = await editor.ask('setBreakpoints', { source, breakpoints: [{ line: 9999 }] });
+    expect(breakpoints[0]).toMatchObject({
+      verified: false,
+      message: expect.stringMatching(/No line of Xen/) as string,
+    });
   });
 });
