@@ -8,6 +8,7 @@ import type { BreakpointPlace, BreakpointSpec, ConditionProblem, Stop } from '..
 import type { WatchedPlace } from '../../core/timeline/watch-places.ts';
 import type { DataAccess } from '../../core/timeline/watches.ts';
 import { type LogMessage, formatLog, parseLogMessage } from './log-message.ts';
+import { Hits } from './hits.ts';
 import { type HitTest, parseHitCondition } from './hit-condition.ts';
 
 /** A breakpoint as the client asks for it. */
@@ -38,7 +39,7 @@ interface Entry {
   readonly hitTest: HitTest | null;
   readonly log: LogMessage | null;
   readonly specs: readonly BreakpointSpec[];
-  hits: number;
+  readonly hits: Hits;
 }
 
 /** Whether a stop of the core is one for the user, and what log messages it makes. */
@@ -88,7 +89,7 @@ export class Breakpoints {
   }
 
   /** Those made in the debug console. */
-  ofConsole(): readonly { readonly id: number; readonly wanted: WantedBreakpoint; readonly hits: number }[] {
+  ofConsole(): readonly { readonly id: number; readonly wanted: WantedBreakpoint; readonly hits: Hits }[] {
     return this.groups.get(CONSOLE) ?? [];
   }
 
@@ -106,29 +107,50 @@ export class Breakpoints {
     for (const [group, entries] of old.groups) {
       this.groups.set(
         group,
-        entries.map((entry) => ({ ...entry, hits: 0 })),
+        entries.map((entry) => ({ ...entry, hits: new Hits() })),
       );
     }
     this.nextId = old.nextId;
     this.session.setBreakpoints(this.entries().flatMap((entry) => entry.specs));
   }
 
-  /** Counts the hit of a stop and says whether it is one for the user. Stops of other kinds always are. */
-  judge(stop: Stop): Verdict {
-    if (!('ids' in stop)) return { stop: true, ids: [], log: (stop.problems ?? []).map(problemText) };
-    const hit = this.entries().filter((entry) => entry.specs.some(({ id }) => stop.ids.includes(id)));
-    for (const entry of hit) entry.hits++;
-    const due = hit.filter((entry) => entry.hitTest === null || entry.hitTest(entry.hits));
+  /**
+   * Says whether a stop of a run forwards is one for the user; a stop of another kind than a breakpoint's always is.
+   * `at` is the place in the run.
+   */
+  judge(stop: Stop, at: number = this.session.position): Verdict {
+    const due = this.dueAt(stop, at);
     const stopping = due.filter(({ log }) => log === null);
-    const frame = this.session.stack(stop.vcpu)[0];
+    const frame = 'vcpu' in stop ? this.session.stack(stop.vcpu)[0] : undefined;
+    const messages = due.flatMap(({ log, hits }) =>
+      log === null || !hits.isNews(at) ? [] : [formatLog(log, this.session, frame)],
+    );
     return {
-      stop: stopping.length > 0,
+      stop: stopping.length > 0 || !('ids' in stop),
       ids: stopping.map(({ id }) => id),
-      log: [
-        ...due.flatMap(({ log }) => (log === null ? [] : [formatLog(log, this.session, frame)])),
-        ...(stop.problems ?? []).map(problemText),
-      ],
+      log: [...messages, ...(stop.problems ?? []).map(problemText)],
     };
+  }
+
+  /** The same for a place that a move backwards has found; nothing is printed there. */
+  accepts(stop: Stop, at: number): boolean {
+    return !('ids' in stop) || this.dueAt(stop, at).some(({ log }) => log === null);
+  }
+
+  /** An edit has made what came after a position another future: hits there have not happened. */
+  forgetAfter(position: number): void {
+    for (const { hits } of this.entries()) hits.forgetAfter(position);
+  }
+
+  /** The breakpoints that a stop has met and whose hit count is the one to stop at. */
+  private dueAt(stop: Stop, at: number): Entry[] {
+    const own = 'ids' in stop ? stop.ids : [];
+    const met = [...own, ...(stop.data ?? []).map(({ id }) => id)];
+    const hit = this.entries().filter((entry) => entry.specs.some(({ id }) => met.includes(id)));
+    return hit.filter(({ hits, hitTest }) => {
+      const rank = hits.rankAt(at);
+      return hitTest === null || hitTest(rank);
+    });
   }
 
   /** Replaces a group but for the entries to be kept. */
@@ -159,7 +181,7 @@ export class Breakpoints {
     if (hitTest !== null && typeof hitTest !== 'function') return { id, problem: hitTest.problem };
     const log = wanted.logMessage === undefined ? null : parseLogMessage(wanted.logMessage);
     if (log !== null && 'problem' in log) return { id, problem: log.problem };
-    return { id, wanted, hitTest, log, specs: this.specsOf(id, wanted), hits: 0 };
+    return { id, wanted, hitTest, log, specs: this.specsOf(id, wanted), hits: new Hits() };
   }
 
   private specsOf(id: number, { target, condition }: WantedBreakpoint): BreakpointSpec[] {

@@ -9,7 +9,7 @@ import { type Context, type RequestRow, type RequestRows, debuggeeOf } from './c
 import type { Debuggee, RunResult, Standing } from './debuggee.ts';
 import { staleSentence } from './exceptions.ts';
 import { sendOutput } from './output.ts';
-import { auditStop, dataStop, disagreementStop, hypercallStop } from './stop-texts.ts';
+import { auditStop, dataStop, disagreementStop, hypercallStop, withData } from './stop-texts.ts';
 
 type Names = 'continue' | 'next' | 'stepIn' | 'stepOut' | 'pause';
 
@@ -46,7 +46,14 @@ function step(how: 'into' | 'over' | 'out'): RequestRow<undefined> {
       ) {
         throw new RequestError(`There is no thread ${vcpu + 1}.`);
       }
-      goLater(context, { kind: 'step', vcpu, how });
+      const target = how === 'into' ? args.optionalInteger('targetId') : undefined;
+      const { frames } = debuggeeOf(context);
+      goLater(context, {
+        kind: 'step',
+        vcpu,
+        how,
+        ...(target === undefined ? {} : { target: frames.stepTarget(target) }),
+      });
       return undefined;
     },
   };
@@ -147,7 +154,7 @@ function stoppedBody(debuggee: Debuggee, standing: Standing): DebugProtocol.Stop
     threadId: debuggee.focus() + 1,
     allThreadsStopped: true,
     ...(debuggee.hitBreakpoints.length === 0 ? {} : { hitBreakpointIds: [...debuggee.hitBreakpoints] }),
-    ...reasonOf(standing),
+    ...withData(reasonOf(standing), 'data' in standing ? standing : {}),
   };
 }
 

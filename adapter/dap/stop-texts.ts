@@ -26,6 +26,13 @@ export function dataStop({ hits, during }: StopOf<'data'>): StopText {
   };
 }
 
+/** The text of a stop, and behind it what data breakpoints have met at the same place. */
+export function withData(told: StopText, { data }: Pick<Stop, 'data'>): StopText {
+  if (data === undefined || data.length === 0) return told;
+  const sentences = data.map((hit) => hitSentence(hit, null));
+  return { ...told, text: [...(told.text === undefined ? [] : [told.text]), ...sentences].join('\n') };
+}
+
 export function disagreementStop({ entries }: StopOf<'disagreement'>): StopText {
   return {
     reason: 'exception',

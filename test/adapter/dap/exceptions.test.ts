@@ -57,20 +57,57 @@ describe('a refused hypercall', () => {
   it('is one of the filters, on by default', async () => {
     const editor = new DapClient();
     const { exceptionBreakpointFilters } = await editor.ask('initialize', {});
-    expect(exceptionBreakpointFilters?.map(({ filter, default: isOn }) => [filter, isOn])).toEqual([
-      ['refused', true],
-      ['crashed', true],
-      ['fault', false],
-      ['stale', false],
+    const on = exceptionBreakpointFilters?.map(({ filter, default: isOn }) => `${filter} ${isOn}`);
+    expect(on).toEqual([
+      'refused true',
+      'silent false',
+      'crashed true',
+      'fault false',
+      'trap false',
+      'stale false',
+      'disagree false',
+      'audit false',
     ]);
   });
 
-  it('an unknown filter is named', async () => {
+  it('an unknown filter is named in its own place, and the others are set', async () => {
     const editor = new DapClient();
     await editor.launch({ program: calls });
-    expect(await editor.refused('setExceptionBreakpoints', { filters: ['rain'] })).toMatch(
-      /no exception filter rain; the filters are refused, crashed, fault, stale/,
+    const { breakpoints = [] } =
+      (await editor.ask('setExceptionBreakpoints', { filters: ['rain', 'fault'] })) ?? {};
+    expect(breakpoints.map(({ verified }) => verified)).toEqual([false, true]);
+    expect(breakpoints[0]?.message).toMatch(
+      /no exception filter rain; the filters are refused, silent, crashed, /,
     );
+  });
+
+  it('with a condition stops where it holds, by result or by rule', async () => {
+    for (const [condition, stops] of [
+      ['$rc == -EINVAL', true],
+      ['mmu_update.*', true],
+      ['$rc == -EPERM', false],
+    ] as const) {
+      const editor = new DapClient();
+      await editor.launch({ program: refused, stopOnEntry: true }, { filters: [] });
+      await editor.stops();
+      const filterOptions = [{ filterId: 'refused', condition }];
+      await editor.ask('setExceptionBreakpoints', { filters: [], filterOptions });
+      await editor.continues();
+      if (stops)
+        expect(await editor.stops()).toMatchObject({ reason: 'exception', at: REFUSED.at('refused') });
+      else await editor.told('terminated');
+    }
+  });
+
+  it('with a condition that cannot be evaluated stops and says why', async () => {
+    const editor = new DapClient();
+    await editor.launch({ program: refused }, { filters: [] });
+    await editor.stops();
+    const filterOptions = [{ filterId: 'refused', condition: '$rc ==' }];
+    await editor.ask('setExceptionBreakpoints', { filters: [], filterOptions });
+    await editor.continues();
+    expect(await editor.stops()).toMatchObject({ reason: 'exception' });
+    expect(editor.output('console')).toMatch(/condition `\$rc ==` cannot be evaluated: /);
   });
 
   it('without an exception there is nothing to explain', async () => {
