@@ -215,7 +215,9 @@ export class OperationRunner {
 
   private grantSetup(o: Operation & { op: 'grant_setup' }): Outcome {
     const outcome = this.grants.setup(o);
-    if (outcome.status === 0) this.taken = this.grants.frames;
+    if (outcome.status !== 0) return outcome;
+    this.taken = this.grants.frames;
+    for (const frame of this.taken) this.forgetLast(frame);
     return outcome;
   }
 
@@ -300,8 +302,12 @@ export class OperationRunner {
   private nameFrame(pfn: number, frame: bigint): void {
     if (pfn >= this.port.nrPages) return;
     if (frame === INVALID_FRAME) this.lastFrames.set(pfn, this.port.p2m(pfn));
-    else for (const [former, last] of this.lastFrames) if (last === frame) this.lastFrames.delete(former);
+    else this.forgetLast(frame);
     this.port.setP2m(pfn, frame);
+  }
+
+  private forgetLast(frame: bigint): void {
+    for (const [former, last] of this.lastFrames) if (last === frame) this.lastFrames.delete(former);
   }
 
   /** The place in the P2M of a page that gets a new frame; a machine frame has the one that the M2P gives it. */

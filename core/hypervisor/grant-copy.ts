@@ -124,7 +124,7 @@ function claim(hv: Hypervisor, caller: Domain, owner: Domain, side: Side): Claim
     if (refused !== 0) return refused;
   }
   if (side.byGrant) {
-    const status = pinEntry(hv, table, caller.id, side.what, increment, readonly);
+    const status = pinEntry(hv, table, caller.id, side.what, increment, readonly, 'copy');
     if (status !== 0) return status;
   }
   const frame = side.byGrant ? table.pinnedFrame(side.what) : mfn(side.what);

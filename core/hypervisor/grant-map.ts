@@ -70,7 +70,7 @@ function pinAndMap(
   const increment =
     ((flags & Gntmap.device) !== 0 ? (readonly ? Pin.deviceRead : Pin.deviceWrite) : 0) +
     ((flags & Gntmap.host) !== 0 ? (readonly ? Pin.hostRead : Pin.hostWrite) : 0);
-  const pinned = pinEntry(hv, table, vcpu.domain.id, ref, increment, readonly);
+  const pinned = pinEntry(hv, table, vcpu.domain.id, ref, increment, readonly, 'map');
   if (pinned !== 0) return pinned;
   const frame = table.pinnedFrame(ref);
   const held = takeReferences(hv, table.domain, frame, flags);
@@ -81,6 +81,9 @@ function pinAndMap(
   unpinEntry(table, ref, increment, readonly);
   return status;
 }
+
+/** A mapping of the whole page, or a copy from or to a part of it. */
+export type PinPurpose = 'map' | 'copy';
 
 /**
  * Pins an entry for a mapper: checks what it permits, marks it as being read or written, and looks at its frame when it
@@ -93,10 +96,11 @@ export function pinEntry(
   ref: number,
   increment: number,
   readonly: boolean,
+  purpose: PinPurpose,
 ): number {
-  if (hv.tracer === null) return pinChecked(hv, table, mapper, ref, increment, readonly);
+  if (hv.tracer === null) return pinChecked(hv, table, mapper, ref, increment, readonly, purpose);
   hv.tracer.entered('acquire_grant', { ref, granter: table.domain.id, mapper });
-  return left(hv, pinChecked(hv, table, mapper, ref, increment, readonly));
+  return left(hv, pinChecked(hv, table, mapper, ref, increment, readonly, purpose));
 }
 
 function pinChecked(
@@ -106,6 +110,7 @@ function pinChecked(
   ref: number,
   increment: number,
   readonly: boolean,
+  purpose: PinPurpose,
 ): number {
   const granter = table.domain.id;
   if (ref >= table.entries) return refuseReference(hv, ref, granter, table.entries);
@@ -120,16 +125,23 @@ function pinChecked(
   met(hv, 'grant.pin-overflow');
   const isFirst = pin === 0;
   if (isFirst || (!readonly && (pin & Pin.writers) === 0)) {
-    const status = markEntry(hv, table, mapper, ref, isFirst, readonly);
+    const status = markEntry(hv, table, mapper, ref, isFirst, readonly, purpose);
     if (status !== 0) return status;
-    if (isFirst) {
+    if (isFirst || (purpose === 'copy' && hv.ruleSet.grantTable.copyComparesFrame)) {
       const frame = table.entryFrame(ref);
+      const undo = (): void => {
+        clearMarks(table, ref, isFirst, !readonly);
+      };
       if (!ownsPage(hv, frame, granter)) {
-        clearMarks(table, ref, true, !readonly);
+        undo();
         return refuse(hv, 'grant.frame', { ...facts, frame });
       }
       if (hv.tracer !== null) hv.tracer.checked('grant.frame', 'met', { frame });
-      table.activate(ref, mapper, mfn(frame));
+      if (!isFirst && frame !== table.pinnedFrame(ref)) {
+        undo();
+        return refuse(hv, 'copy.entry-changed', { ...facts, frame, pinned: table.pinnedFrame(ref) });
+      }
+      if (isFirst) table.activate(ref, mapper, mfn(frame));
     }
   }
   table.setPin(ref, pin + increment);
@@ -145,10 +157,12 @@ function markEntry(
   ref: number,
   isFirst: boolean,
   readonly: boolean,
+  purpose: PinPurpose,
 ): number {
   const flags = table.flags(ref);
+  const type = Gtf.typeMask | (purpose === 'map' && hv.ruleSet.grantTable.hasSubPages ? Gtf.subPage : 0);
   const facts = { ref, granter: table.domain.id, flags: formatHex(flags), grantee: table.grantee(ref) };
-  if (isFirst && (flags & Gtf.typeMask) !== Gtf.permitAccess) return refuse(hv, 'grant.entry-type', facts);
+  if (isFirst && (flags & type) !== Gtf.permitAccess) return refuse(hv, 'grant.entry-type', facts);
   if (isFirst) met(hv, 'grant.entry-type');
   if (isFirst && table.grantee(ref) !== mapper) return refuse(hv, 'grant.entry-domain', facts);
   if (isFirst) met(hv, 'grant.entry-domain');

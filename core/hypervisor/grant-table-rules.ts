@@ -31,6 +31,10 @@ export interface GrantTableRules {
   readonly copyBoundsFirst: boolean;
   /** Whether a side may be named by its frame is seen with its domain, or when its page is claimed. */
   readonly copyByFrameSeenAt: 'domain' | 'page';
+  /** A copy that is the first to write compares the entry's frame with the one that it is pinned for. */
+  readonly copyComparesFrame: boolean;
+  /** Entries marked as parts of a page cannot be mapped. */
+  readonly hasSubPages: boolean;
   /** The toolstack grants itself the rings of a new domU (entries 0 and 1). */
   readonly toolstackFillsReserved: boolean;
   /** The mark of a debug build on entries made by a grant. */
@@ -55,6 +59,8 @@ export const GRANT_TABLE_RULES: { readonly [xen in XenVersion]: GrantTableRules 
     unmapsInBatches: true,
     copyBoundsFirst: false,
     copyByFrameSeenAt: 'page',
+    copyComparesFrame: true,
+    hasSubPages: true,
     toolstackFillsReserved: true,
     debugMark: { lo: 0, hi: GNTTAB_HI },
     implicitUnmap: 'fault',
@@ -74,6 +80,8 @@ export const GRANT_TABLE_RULES: { readonly [xen in XenVersion]: GrantTableRules 
     unmapsInBatches: false,
     copyBoundsFirst: true,
     copyByFrameSeenAt: 'domain',
+    copyComparesFrame: false,
+    hasSubPages: false,
     toolstackFillsReserved: false,
     debugMark: { lo: 0x800, hi: 0 },
     implicitUnmap: 'crash',

@@ -25,6 +25,8 @@ export const Gtf = {
   readonly: 4,
   reading: 8,
   writing: 0x10,
+  /** A mark of version 2, which forbids mappings in version 1, too. */
+  subPage: 0x100,
   transferCommitted: 4,
   transferCompleted: 8,
 } as const;

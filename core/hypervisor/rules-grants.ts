@@ -397,6 +397,16 @@ export const grantRules = {
     usualCause: 'A PFN where a machine frame is meant.',
     remedy: 'Pass mfn_list[pfn].',
   },
+  'copy.entry-changed': {
+    sentence:
+      'Entry {ref} of d{granter} names mfn {frame} now, but it is pinned for mfn {pinned}, which is still mapped.',
+    errno: both('GNTST_general_error'),
+    xenFunction: 'acquire_grant_for_copy',
+    xenPrints: null,
+    printsInRelease: false,
+    usualCause: 'A grant entry used for another page before the mapper has unmapped it.',
+    remedy: 'End the access first: wait until GTF_reading and GTF_writing are clear.',
+  },
   'copy.dest-type': {
     sentence:
       'The destination, mfn {frame}, cannot be written: it is in use as {found} (type count {typeCount}).',

@@ -327,6 +327,25 @@ describe.each(ABIS)('grants on $abi under Xen $xen', ({ abi, xen }) => {
     );
   });
 
+  it('a copy that is the first to write looks at the frame of an entry that is mapped already', () => {
+    const own = mapper.p2m(mapper.fresh());
+    const granted = { ref, domid: granter.domain.id };
+    map(HOST_MAP | MAP_READONLY);
+    granter.grant(ref, mapper.domain.id, granter.p2m(granter.fresh()), GTF_PERMIT | GTF_READING);
+    const status = mapper.copy({ frame: own }, granted, 8);
+    expect(status).toBe(modern ? gntst('GNTST_general_error') : 0);
+    if (modern) expect(mapper.rule).toBe('copy.entry-changed');
+    expect(granter.entryFlags(ref)).toBe(GTF_PERMIT | GTF_READING);
+    granter.grant(ref, mapper.domain.id, frame, GTF_PERMIT | GTF_READING);
+    expect(mapper.copy({ frame: own }, granted, 8)).toBe(0);
+  });
+
+  it('a part of a page cannot be mapped, where there are such', () => {
+    granter.grant(ref, mapper.domain.id, frame, GTF_PERMIT | 0x100);
+    expect(map().status).toBe(modern ? gntst('GNTST_general_error') : 0);
+    if (modern) expect(mapper.rule).toBe('grant.entry-type');
+  });
+
   it('a transfer that the receiver cannot take loses the page', () => {
     mapper.setup();
     const give = () => {
