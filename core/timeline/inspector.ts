@@ -12,12 +12,16 @@ import { type CType, integerType, sizeOf, typeName } from '../guest-c/types.ts';
 import { Exit } from '../guest-c/vm-exit.ts';
 import type { Vm } from '../guest-c/vm.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
+import { hypercallName } from '../hypervisor/hypercalls.ts';
+import type { HypervisorObserver, Refusal } from '../hypervisor/types.ts';
 import { R, type RegisterName } from '../machine/registers.ts';
 import { formatHex, joinWords, virtualAddress } from '../units.ts';
 import type { Execution } from './execution.ts';
 import { byPageTables, readBytes, writeBytes } from './guest-memory.ts';
 import type { Guest } from './guest.ts';
 import { stepTargets } from './step-targets.ts';
+import { type FrameChange, type Trial, type TriedCall, frameChanges } from './trial.ts';
+import { refusalRecord } from './recorder.ts';
 import type { Evaluation, Frame, NamedValue, StepTarget, VcpuNumber, VisibleName } from './types.ts';
 import { type Storage, TypedValue, type ValueContext } from './values.ts';
 import { MAX_WATCHED_BYTES, type ShownAs, type WatchedPlace } from './watch-places.ts';
@@ -133,8 +137,31 @@ export class Inspector {
     return detail === undefined ? [] : GENERAL_REGISTERS.map((name) => this.register(detail, name));
   }
 
-  /** Evaluates an expression; with `none` everything that it changed is undone. */
-  evaluate(text: string, frame: Frame, sideEffects: 'none' | 'keep'): Evaluation {
+  /** Evaluates an expression, undoes what it has changed, and tells what that was. */
+  tryOut(text: string, frame: Frame): Trial {
+    const refusals: Refusal[] = [];
+    const calls: TriedCall[] = [];
+    const changes: FrameChange[] = [];
+    const { machine } = this.hypervisor;
+    const mark = machine.store.mark();
+    const observer: HypervisorObserver = {
+      refused: (_, refusal) => refusals.push(refusal),
+      hypercallReturned: (_, nr, rc, done) => {
+        calls.push({ name: hypercallName(nr), rc, done });
+        changes.splice(0, changes.length, ...frameChanges(machine, mark));
+      },
+    };
+    const evaluation = this.evaluate(text, frame, 'none', observer);
+    return { evaluation, calls, refusals: refusals.map(refusalRecord), changes };
+  }
+
+  /** Evaluates an expression; with `none` everything that it changed is undone, and only `observer` hears of it. */
+  evaluate(
+    text: string,
+    frame: Frame,
+    sideEffects: 'none' | 'keep',
+    observer: HypervisorObserver | null = null,
+  ): Evaluation {
     const detail = this.details.get(frame);
     if (detail === undefined) return problem('The frame is gone: the guest has run since.');
     const name = /^\s*\$(\w+)\s*$/.exec(text)?.[1];
@@ -143,12 +170,12 @@ export class Inspector {
     const { store } = this.hypervisor.machine;
     const mark = store.mark();
     const windows = vm.snapshotWindows();
-    const { observer } = this.hypervisor;
-    if (sideEffects === 'none') this.hypervisor.observer = null;
+    const { observer: usual } = this.hypervisor;
+    if (sideEffects === 'none') this.hypervisor.observer = observer;
     try {
       return this.evaluateHere(text, detail);
     } finally {
-      this.hypervisor.observer = observer;
+      this.hypervisor.observer = usual;
       if (sideEffects === 'none') {
         store.undoTo(mark);
         vm.restoreWindows(windows);

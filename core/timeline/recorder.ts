@@ -203,7 +203,7 @@ function resultOf(lo: number, hi: number): number | string {
   return isSafe ? Number(value) : `0x${BigInt.asUintN(64, value).toString(16)}`;
 }
 
-function refusalRecord(refusal: Refusal): RefusalRecord {
+export function refusalRecord(refusal: Refusal): RefusalRecord {
   return {
     rule: refusal.rule,
     errno: refusal.errno,

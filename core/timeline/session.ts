@@ -49,6 +49,7 @@ import type {
 } from './types.ts';
 import { type Radix, TypedValue, childrenOf, inRadix } from './values.ts';
 import type { WalkView } from './walk-view.ts';
+import type { Trial } from './trial.ts';
 import type { WatchedPlace } from './watch-places.ts';
 
 /** The most bytes that one answer holds. */
@@ -384,6 +385,16 @@ export class Session {
     if (name !== null)
       return { kind: 'problem', message: `${target.trim()} is a register and cannot be changed here.` };
     return this.evaluate(`(${target}) = (${text}\n)`, frame, { sideEffects: 'keep' });
+  }
+
+  /** Evaluates an expression, takes everything back, and tells what its hypercalls would have done. */
+  tryOut(text: string, frame: Frame): Trial {
+    return this.execution.watches.without(() => this.inspector.tryOut(text, frame));
+  }
+
+  /** The cells in which a place lies now, for `seekLastChange`; null for a local in a register window, or unmapped. */
+  cellsOf(place: WatchedPlace): ReadonlySet<number> | null {
+    return this.execution.watches.cellsOf(place);
   }
 
   /** What a data breakpoint on an expression watches. */

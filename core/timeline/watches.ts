@@ -133,6 +133,17 @@ export class Watches {
     return {};
   }
 
+  /** The cells in which a place lies now; null for a local in a register window, or where nothing is mapped. */
+  cellsOf(place: WatchedPlace): ReadonlySet<number> | null {
+    if (place.kind === 'local') return null;
+    if (place.kind === 'bytes') {
+      const words = this.resolve(place);
+      return words === null ? null : new Set(words.map(({ cell }) => cell));
+    }
+    const { frames } = this.hypervisor;
+    return frames.has(mfn(place.mfn)) ? new Set(factCells(frames, place)) : null;
+  }
+
   /** To be called before a run: what was changed while the guest stood still is nobody's doing. */
   begin(): void {
     if (!this.isActive) return;
