@@ -40,15 +40,19 @@ export class FileFinder {
     return file;
   }
 
-  find(name: string, includer: string | null): SourceFile | null {
+  /** The file that an #include in a file names. */
+  find(
+    { name, quoted }: { readonly name: string; readonly quoted: boolean },
+    includer: string,
+  ): SourceFile | null {
     if (isAbsolute(name)) return this.read(name);
-    const shipped = includer === null ? null : this.nameInShipped(includer);
+    const shipped = this.nameInShipped(includer);
     if (shipped !== null) {
       // The headers that ship belong together, also where include paths have others of the same names.
       const own = this.findShipped(joinPath(folderOf(shipped), name)) ?? this.findShipped(name);
       if (own !== null) return own;
     }
-    const folders = includer === null ? [] : [folderOf(includer)];
+    const folders = quoted ? [folderOf(includer)] : [];
     for (const folder of [...folders, ...this.host.includePaths]) {
       const file = this.read(joinPath(folder, name));
       if (file !== null) return file;

@@ -268,7 +268,7 @@ class Preprocessor implements TokenReader {
       this.problems.error('pp.include-depth', wanted.token.range, text);
       return;
     }
-    const file = this.finder.find(wanted.name, wanted.quoted ? current.file.path : null);
+    const file = this.finder.find(wanted, current.file.path);
     if (file === null) {
       const text = `The header '${wanted.name}' is not found. Put its folder into the include paths.`;
       this.problems.error('pp.include-not-found', wanted.token.range, text);
@@ -437,8 +437,8 @@ class Preprocessor implements TokenReader {
     if (test === 'defined') return this.isDefined(operand[0]?.text ?? '');
     if (test !== '__has_include') return operand[0]?.kind === TokenKind.identifier;
     const wanted = headerName(operand) ?? headerName(this.expander.expandAll(operand));
-    const includer = this.open[this.open.length - 1]?.file.path ?? null;
-    return wanted !== null && this.finder.find(wanted.name, wanted.quoted ? includer : null) !== null;
+    const includer = this.open[this.open.length - 1]?.file.path ?? '';
+    return wanted !== null && this.finder.find(wanted, includer) !== null;
   }
 
   // ---- macros made when used -------------------------------------------------------------------------------------

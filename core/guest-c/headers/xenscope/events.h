@@ -64,7 +64,7 @@ __XENSCOPE_LIBRARY void __xenscope_upcall(struct cpu_user_regs *regs)
 /* A C function gets the entry stub in its place; any other address goes to Xen as it is. */
 __XENSCOPE_LIBRARY unsigned long __xenscope_event_entry(unsigned long callback)
 {
-    if (callback < VIRT_BASE || callback >= start_info.mfn_list)
+    if (callback - VIRT_BASE >= start_info.mfn_list - VIRT_BASE)
         return callback;
     __xenscope_trap_handlers[__XENSCOPE_EVENT_STUB] = (trap_handler_t *)callback;
     return __xenscope_trap_stub(__XENSCOPE_EVENT_STUB);

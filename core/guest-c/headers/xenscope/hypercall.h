@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <xen/xen.h>
 #include <xen/sched.h>
+#include <xenscope/library.h>
 
 #ifdef __XENSCOPE__
 /* The hypercall instruction of the model's processor: __xenscope_hypercall(number, up to six arguments). */
@@ -14,8 +15,6 @@
 long __xenscope_hypercall(unsigned long number, ...);
 #define barrier() __asm__ __volatile__("" ::: "memory")
 #endif
-
-#define __XENSCOPE_LIBRARY static inline __attribute__((unused))
 
 /* A PV guest's other processors see its stores in their order: the compiler is all that has to be held. */
 #define mb() barrier()

@@ -156,6 +156,22 @@ __XENSCOPE_LIBRARY pgentry_t *get_pgt(unsigned long va)
     return (pgentry_t *)mfn_to_virt(table) + pt_slot(va, 1);
 }
 
+/* Prints the entries on the way to an address. */
+__XENSCOPE_LIBRARY void page_walk(unsigned long va)
+{
+    mfn_t table = virt_to_mfn(pt_base);
+
+    printk("walk of %lx\n", va);
+    for (int level = PAGETABLE_LEVELS; level > 0; level--) {
+        pgentry_t entry = read_entry(table, pt_slot(va, level));
+
+        printk("  L%d[%03x] = %" PRIpte "\n", level, pt_slot(va, level), entry);
+        if (!(entry & _PAGE_PRESENT) || (level == 2 && (entry & _PAGE_PSE)))
+            return;
+        table = pte_to_mfn(entry);
+    }
+}
+
 /* Makes the page *pt_pfn a table of a level, links it into a slot of the table above, and counts *pt_pfn up. */
 __XENSCOPE_LIBRARY void new_pt_frame(unsigned long *pt_pfn, unsigned long prev_l_mfn, unsigned long offset,
                                      unsigned long level)

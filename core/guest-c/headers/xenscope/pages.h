@@ -14,8 +14,12 @@
 typedef unsigned long pfn_t;
 typedef unsigned long mfn_t;
 typedef unsigned long vaddr_t;
-typedef uint64_t paddr_t;
 typedef uint64_t maddr_t;
+#if defined(__i386__) && !defined(CONFIG_X86_PAE)
+typedef unsigned long paddr_t;
+#else
+typedef uint64_t paddr_t;
+#endif
 /* A page-table entry: with PAE it is wider than a word of the guest. */
 #if defined(__i386__) && defined(CONFIG_X86_PAE)
 typedef uint64_t pteval_t;

@@ -2,7 +2,8 @@
 #ifndef XENSCOPE_STRING_H
 #define XENSCOPE_STRING_H
 
-#include <xenscope/hypercall.h>
+#include <stddef.h>
+#include <xenscope/library.h>
 
 __XENSCOPE_LIBRARY void *memset(void *to, int value, size_t bytes)
 {

@@ -55,7 +55,7 @@ __XENSCOPE_LIBRARY int HYPERVISOR_set_trap_table(const struct trap_info *table)
     for (i = 0; i < 256 && table[i].address != 0; i++) {
         stubs[i] = table[i];
         /* What lies outside the kernel image is no handler: Xen gets the address as it is. */
-        if (table[i].address >= VIRT_BASE && table[i].address < start_info.mfn_list) {
+        if (table[i].address - VIRT_BASE < start_info.mfn_list - VIRT_BASE) {
             __xenscope_trap_handlers[table[i].vector] = (trap_handler_t *)table[i].address;
             stubs[i].address = __xenscope_trap_stub(table[i].vector);
         }

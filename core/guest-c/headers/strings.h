@@ -1,0 +1,2 @@
+/* C: the old names of string functions. */
+#include <xenscope/string.h>
