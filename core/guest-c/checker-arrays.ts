@@ -36,6 +36,7 @@ export function declareVariableArray(
   const word = checker.integer('unsigned long');
   const bytes = checker.temporary(word, range);
   checker.variableArrays.set(symbol, bytes);
+  checker.assigned.add(symbol);
   checker.function?.arrays.push(symbol);
   const constant = (value: number): Expression => ({
     kind: 'constant',

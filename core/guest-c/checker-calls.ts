@@ -8,6 +8,7 @@ import { VOID, pointerTo, typeName, unqualified } from './types.ts';
 import { convert, convertAssigned, promote, valueOf } from './checker-conversions.ts';
 import { errorValue, isError, valueOperand } from './checker.ts';
 import { dereference, update } from './checker-objects.ts';
+import { checkFormat } from './checker-formats.ts';
 import { constantValue } from './checker-constants.ts';
 
 /** `callee(args)` */
@@ -72,6 +73,8 @@ function checkedCall(
     );
     return errorValue(range);
   }
+  if ('parameters' in callee && callee.kind === 'function' && callee.format !== null)
+    checkFormat(checker, callee.format, values, range);
   return { kind: 'call', callee, args: values, signature, type: unqualified(signature.returns), range };
 }
 

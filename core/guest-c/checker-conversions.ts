@@ -6,6 +6,7 @@ import type { Checker, Operand } from './checker.ts';
 import type { Expression, Lvalue, SourceRange } from './tree.ts';
 import type { CType, IntegerType } from './types.ts';
 import { compatibleTargets, errorValue, sameType } from './checker.ts';
+import { warnLostBits } from './checker-warnings.ts';
 import { VOID, integerRank, isScalar, pointerTo, typeName, unqualified, wrapToType } from './types.ts';
 
 /** The operand's value (6.3.2.1): objects are read, arrays and functions become pointers. */
@@ -132,7 +133,10 @@ export function convertAssigned(
   const from = value.type;
   const to = unqualified(target);
   if (from.kind === 'error' || to.kind === 'error') return errorValue(value.range);
-  if (to.kind === 'integer' && from.kind === 'integer') return convert(checker, value, to);
+  if (to.kind === 'integer' && from.kind === 'integer') {
+    warnLostBits(checker, value, to);
+    return convert(checker, value, to);
+  }
   if (to.kind === 'integer' && from.kind === 'pointer') {
     if (to.name !== '_Bool') warnPointerToInteger(checker, value, to, place);
     return convert(checker, value, to);

@@ -165,6 +165,7 @@ function checkAssignable(checker: Checker, target: Operand, range: SourceRange):
     checker.error('assign-const', range, `This is const and cannot be changed.`);
     return null;
   }
+  if (target.object.kind === 'variable') checker.assigned.add(target.object.symbol);
   return target.object;
 }
 

@@ -7,6 +7,7 @@ import type { CType, IntegerType, PointerType } from './types.ts';
 import { VOID, isScalar, pointerTo, qualified, typeName, unqualified } from './types.ts';
 import { commonType, convert, isNullConstant, promote, valueOf } from './checker-conversions.ts';
 import { compatibleTargets, errorValue, isError, sameType } from './checker.ts';
+import { warnDecided } from './checker-warnings.ts';
 import { folded } from './checker-constants.ts';
 
 const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '<', '>', '<=', '>=']);
@@ -159,6 +160,7 @@ function comparison(
       promote(checker, left).type as IntegerType,
       promote(checker, right).type as IntegerType,
     );
+    warnDecided(checker, op, left, right, range);
     const a = convert(checker, promote(checker, left), common);
     const b = convert(checker, promote(checker, right), common);
     return folded(checker, { kind: 'binary', op, left: a, right: b, type, range });

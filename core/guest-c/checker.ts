@@ -84,6 +84,8 @@ export class Checker {
   readonly usedVariables: Set<VariableSymbol>;
   /** The pointer that an array of variable length is -> the variable with its size in bytes. */
   readonly variableArrays: Map<VariableSymbol, VariableSymbol>;
+  /** Locals that something gives a value to. */
+  readonly assigned: Set<VariableSymbol>;
   /** Objects and functions declared at file scope, to be looked through at the end. */
   readonly externals: (VariableSymbol | FunctionSymbol)[];
   /** Objects declared at file scope without extern and without a value: defined at the end at the latest. */
@@ -128,6 +130,7 @@ export class Checker {
     this.references = [];
     this.usedVariables = new Set();
     this.variableArrays = new Map();
+    this.assigned = new Set();
     this.externals = [];
     this.tentative = new Set();
     this.definedStatics = new Set();
@@ -179,6 +182,10 @@ export class Checker {
   givesWay(earlierFile: string, file: string): boolean {
     const { shippedRoot } = this;
     return shippedRoot !== '' && earlierFile.startsWith(shippedRoot) && !file.startsWith(shippedRoot);
+  }
+
+  isShipped(file: string): boolean {
+    return this.shippedRoot !== '' && file.startsWith(this.shippedRoot);
   }
 
   /** Notes for editors what the name at that place is. */

@@ -83,8 +83,7 @@ export abstract class DeclarationParser extends RecordParser {
     }
     if (type.kind !== 'function') return attributes;
     const isStatic = specifiers.storage === 'static';
-    const { noReturn } = attributes;
-    declareFunction(this.checker, { name: text, type, isStatic, isDefinition: false, noReturn, range });
+    declareFunction(this.checker, { name: text, type, isStatic, isDefinition: false, attributes, range });
     return null;
   }
 
@@ -116,6 +115,7 @@ export abstract class DeclarationParser extends RecordParser {
     const symbol = declareLocal(this.checker, declaration);
     if (attributes.unused) this.checker.usedVariables.add(symbol);
     const isStatic = storage === 'static';
+    if (hasInitialiser) this.checker.assigned.add(symbol);
     const built = hasInitialiser ? this.initialiserFor(type, isStatic ? 'static' : 'auto') : null;
     if (built !== null) symbol.type = built.type;
     if (isStatic) {
@@ -145,6 +145,7 @@ export abstract class DeclarationParser extends RecordParser {
       hasInitialiser: true,
     };
     const symbol = declareLocal(this.checker, declaration);
+    this.checker.assigned.add(symbol);
     const entries = [{ offset: 0, type: value.type, value }];
     body.push({
       kind: 'declare',

@@ -20,6 +20,7 @@ import { isBuiltin } from './checker-calls.ts';
 import { lookUp } from './scopes.ts';
 import { variableSize } from './checker-arrays.ts';
 import { staticInitialiser } from './checker-statics.ts';
+import { warnPrecedence } from './checker-warnings.ts';
 import { PRECEDENCE } from './operators.ts';
 
 const ASSIGNMENTS: ReadonlySet<string> = new Set([
@@ -36,6 +37,9 @@ const ASSIGNMENTS: ReadonlySet<string> = new Set([
 ]);
 
 export abstract class ExpressionParser extends PrimaryParser {
+  /** The operator of the operand just read, when it has one outside parentheses. */
+  private bareOperator: string | null = null;
+
   /** The label of that name in the current function, declared there or further on. */
   protected abstract label(name: Token): LabelState;
 
@@ -136,10 +140,14 @@ export abstract class ExpressionParser extends PrimaryParser {
   private binary(lowest: number): Operand {
     const start = this.token;
     let left = this.unary();
+    let bare: string | null = null;
     for (let links = 0; ; links++) {
       const operator = this.token;
       const precedence = operator.kind === TokenKind.punctuator ? PRECEDENCE.get(operator.text) : undefined;
-      if (precedence === undefined || precedence < lowest) return left;
+      if (precedence === undefined || precedence < lowest) {
+        this.bareOperator = bare;
+        return left;
+      }
       if (links > MAX_CHAIN) this.chainTooLong();
       this.next();
       const right = this.binary(precedence + 1);
@@ -147,6 +155,9 @@ export abstract class ExpressionParser extends PrimaryParser {
       const b = valueOf(this.checker, right);
       const range = this.rangeFrom(start);
       const op = operator.text;
+      warnPrecedence(this.checker, op, bare, a);
+      warnPrecedence(this.checker, op, this.bareOperator, b);
+      bare = op;
       const node =
         op === '&&' || op === '||'
           ? logical(this.checker, op, a, b, range)

@@ -125,6 +125,10 @@ export abstract class PrimaryParser extends TextParser {
       this.checker.error('bad-character', token.range, `${token.text} is no character that a char can hold.`);
       return errorOperand(token.range);
     }
+    if (/^'[^\\'][^\\']/.test(token.text)) {
+      const text = `${token.text} are several characters, packed into one int. For a string write double quotes.`;
+      this.checker.warning('multi-character', token.range, text);
+    }
     return this.constant(BigInt(value), this.checker.integer('int'), token.range);
   }
 

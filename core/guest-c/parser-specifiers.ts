@@ -4,6 +4,7 @@
 import type { CType, IntegerName } from './types.ts';
 import type { SourceRange } from './tree.ts';
 import type { StorageWord } from './checker-declarations.ts';
+import type { FormatAttribute } from './checker-formats.ts';
 import { ERROR_TYPE, VOID, qualified } from './types.ts';
 import { ExpressionParser } from './parser-expressions.ts';
 import { KEYWORDS } from './parser-cursor.ts';
@@ -19,6 +20,8 @@ export interface Attributes {
   align: number;
   noReturn: boolean;
   unused: boolean;
+  mustUse: boolean;
+  format: FormatAttribute | null;
 }
 
 /** The words before the declarators. */
@@ -44,6 +47,7 @@ export const IGNORED_WORDS: ReadonlySet<string> = new Set([
   '__extension__',
 ]);
 export const ATTRIBUTE_WORDS: ReadonlySet<string> = new Set(['__attribute__', '__attribute']);
+const INLINE_WORDS: ReadonlySet<string> = new Set(['inline', '__inline', '__inline__']);
 const TYPEOF_WORDS: ReadonlySet<string> = new Set(['typeof', '__typeof', '__typeof__']);
 const SIGNED_WORDS: ReadonlySet<string> = new Set(['signed', '__signed', '__signed__']);
 const NUMBER_WORDS: ReadonlySet<string> = new Set([
@@ -56,6 +60,8 @@ const NUMBER_WORDS: ReadonlySet<string> = new Set([
   '_Bool',
   'void',
 ]);
+/** Attributes of what may stand without being used. */
+const QUIET_ATTRIBUTES: ReadonlySet<string> = new Set(['unused', 'used', 'constructor', 'destructor']);
 /** Not supported -> what to do instead. */
 const UNSUPPORTED_WORDS: ReadonlyMap<string, string> = new Map([
   ['float', 'Floating point is not supported: a kernel has none. Use integers.'],
@@ -101,7 +107,14 @@ const NUMBER_TYPES: ReadonlyMap<string, IntegerName> = new Map<string, IntegerNa
 /** Alignment that `__attribute__((aligned))` without a number gives on x86. */
 const BIGGEST_ALIGNMENT = 16;
 
-export const noAttributes = (): Attributes => ({ packed: false, align: 1, noReturn: false, unused: false });
+export const noAttributes = (): Attributes => ({
+  packed: false,
+  align: 1,
+  noReturn: false,
+  unused: false,
+  mustUse: false,
+  format: null,
+});
 
 export abstract class SpecifierParser extends ExpressionParser {
   /** `struct` or `union`, and what follows of it. */
@@ -151,6 +164,7 @@ export abstract class SpecifierParser extends ExpressionParser {
       if (STORAGE_WORDS.has(text)) storage = this.storageWord(storage);
       else if (CONST_WORDS.has(text)) isConst = this.next() !== null;
       else if (VOLATILE_WORDS.has(text)) isVolatile = this.next() !== null;
+      else if (INLINE_WORDS.has(text)) attributes.unused = this.next() !== null;
       else if (IGNORED_WORDS.has(text)) this.next();
       else if (text === '_Noreturn') attributes.noReturn = this.next() !== null;
       else if (ATTRIBUTE_WORDS.has(text)) this.attributes(attributes);
@@ -252,9 +266,14 @@ export abstract class SpecifierParser extends ExpressionParser {
     const name = token.text.replace(/^__(.*)__$/, '$1');
     if (name === 'packed') into.packed = true;
     else if (name === 'noreturn') into.noReturn = true;
-    else if (name === 'unused' || name === 'used') into.unused = true;
+    else if (QUIET_ATTRIBUTES.has(name)) into.unused = true;
+    else if (name === 'warn_unused_result') into.mustUse = true;
     if (!this.is('(')) {
       if (name === 'aligned') into.align = Math.max(into.align, BIGGEST_ALIGNMENT);
+      return;
+    }
+    if (name === 'format') {
+      this.format(into);
       return;
     }
     if (name !== 'aligned') {
@@ -264,6 +283,21 @@ export abstract class SpecifierParser extends ExpressionParser {
     this.next();
     this.setAlign(into, this.constantExpression("The argument of 'aligned'"), token.range);
     this.expect(')', 'after the alignment');
+  }
+
+  /** `(printf, 1, 2)`: other kinds of format are passed over. */
+  private format(into: Attributes): void {
+    this.next();
+    const isPrinting = /^(__)?printf(__)?$/.test(this.token.text);
+    const numbers: number[] = [];
+    while (!this.is(')')) {
+      if (this.atEnd) this.unexpected("')'");
+      const token = this.next();
+      if (token.kind === TokenKind.number) numbers.push(Number(token.text));
+    }
+    this.next();
+    const [format = 0, first = 0] = numbers;
+    if (isPrinting && format > 0) into.format = { format, first };
   }
 
   protected setAlign(into: Attributes, value: bigint | null, range: SourceRange): void {

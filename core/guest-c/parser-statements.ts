@@ -9,6 +9,8 @@ import { ASM_WORDS } from './parser-declarations.ts';
 import { AsmParser } from './parser-asm.ts';
 import { isScalar, typeName, wrapToType } from './types.ts';
 import { convertAssigned, promote } from './checker-conversions.ts';
+import { warnLocalAddress } from './checker-warnings.ts';
+import { noAttributes } from './parser-specifiers.ts';
 import { type LabelState, isError } from './checker.ts';
 
 /** A longer chain of `else if` makes a tree too deep to walk. */
@@ -88,13 +90,17 @@ export abstract class StatementParser extends AsmParser {
     body.forEach((statement, i) => {
       if (statement.kind !== 'expression' || (isValue && i === body.length - 1)) return;
       const { expression } = statement;
-      if (expression.kind !== 'binary' || expression.range.inMacro === true) return;
-      const advice = expression.op === '==' ? " To assign write '='." : '';
-      this.checker.warning(
-        'unused-value',
-        expression.range,
-        `The result of '${expression.op}' is not used.${advice}`,
-      );
+      if (expression.range.inMacro === true) return;
+      if (expression.kind === 'binary') {
+        const advice = expression.op === '==' ? " To assign write '='." : '';
+        const text = `The result of '${expression.op}' is not used.${advice}`;
+        this.checker.warning('unused-value', expression.range, text);
+      } else if (expression.kind === 'load' && !expression.from.type.volatile) {
+        this.checker.warning('unused-value', expression.range, 'This value is not used.');
+      } else if (expression.kind === 'call' && 'mustUse' in expression.callee && expression.callee.mustUse) {
+        const text = `The result of '${expression.callee.name}' must not be dropped: look whether it failed.`;
+        this.checker.warning('unused-result', expression.range, text);
+      }
     });
   }
 
@@ -122,7 +128,7 @@ export abstract class StatementParser extends AsmParser {
 
   private attributed(): Statement {
     const start = this.token;
-    this.attributes({ packed: false, align: 1, noReturn: false, unused: false });
+    this.attributes(noAttributes());
     this.expectSoft(';', 'after the attribute');
     return { kind: 'empty', range: this.rangeFrom(start) };
   }
@@ -149,7 +155,7 @@ export abstract class StatementParser extends AsmParser {
     do {
       const start = this.next();
       if (links.length === MAX_ELSE_IFS) this.elseChainTooLong(start);
-      links.push({ start, condition: this.head("'if'"), then: this.statement() });
+      links.push({ start, condition: this.head("'if'"), then: this.branch() });
       if (!this.accept('else')) break;
       if (!this.is('if')) otherwise = this.statement();
     } while (otherwise === null);
@@ -163,6 +169,21 @@ export abstract class StatementParser extends AsmParser {
       }),
       otherwise,
     ) as Statement;
+  }
+
+  /** What an `if` guards. A lone `;` on its line is most often one too many. */
+  private branch(): Statement {
+    const { token } = this;
+    const then = this.statement();
+    if (then.kind === 'empty' && token.is(';') && !token.first && token.call === null && !this.is('else')) {
+      const text = "This ';' is all that the 'if' guards. Take it away.";
+      const edits = [{ range: token.range, text: '' }];
+      this.checker.problems.warning('empty-body', token.range, text, undefined, {
+        title: "Remove ';'",
+        edits,
+      });
+    }
+    return then;
   }
 
   private elseChainTooLong(start: Token): never {
@@ -318,7 +339,7 @@ export abstract class StatementParser extends AsmParser {
 
   /** A label and the statement behind it, which may be missing before a `}` (GNU) or be a declaration. */
   private withLabel(label: Statement): Statement {
-    this.attributes({ packed: false, align: 1, noReturn: false, unused: false });
+    this.attributes(noAttributes());
     if (this.is('}')) return label;
     const rest: Statement[] = [];
     if (this.startsDeclaration()) this.declaration(rest);
@@ -393,6 +414,7 @@ export abstract class StatementParser extends AsmParser {
       return { kind: 'return', value: returns.kind === 'void' ? null : zeroOf(returns, range), range };
     }
     if (returns.kind !== 'void') {
+      warnLocalAddress(this.checker, value, value.range);
       const converted = convertAssigned(this.checker, value, returns, `the return value of '${symbol.name}'`);
       return { kind: 'return', value: converted, range };
     }

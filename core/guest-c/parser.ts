@@ -18,6 +18,7 @@ import {
 } from './checker-declarations.ts';
 import { endIsReachable } from './checker-flow.ts';
 import { isError } from './checker.ts';
+import { warnUninitialised } from './checker-warnings.ts';
 import { staticInitialiser } from './checker-statics.ts';
 import { typeName, unqualified } from './types.ts';
 import { valueOf } from './checker-conversions.ts';
@@ -146,13 +147,13 @@ export class Parser extends StatementParser {
       : (declarator.parameters ?? []);
     const type = this.definedType(declarator, parameters);
     const isStatic = specifiers.storage === 'static';
-    const { noReturn } = specifiers.attributes;
+    const { attributes } = specifiers;
     const symbol = declareFunction(this.checker, {
       name: name.text,
       type,
       isStatic,
       isDefinition: true,
-      noReturn,
+      attributes,
       range: name.range,
     });
     if (symbol.body !== null) {
@@ -267,6 +268,7 @@ export class Parser extends StatementParser {
       const text = `'${symbol.name}' can end without returning a value ('${typeName(returns)}').`;
       this.checker.warning('missing-return', symbol.end, text);
     }
+    warnUninitialised(this.checker, symbol);
     for (const local of symbol.locals) {
       if (local.name === '' || this.checker.usedVariables.has(local)) continue;
       this.checker.warning('unused-variable', local.range, `The variable '${local.name}' is not used.`);
