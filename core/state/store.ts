@@ -195,6 +195,17 @@ export class Store {
     return COLUMN_SPACE | (id << CHUNK_SHIFT);
   }
 
+  /** Calls `visit` for all storage that has been taken, machine memory by the frame: for those who compare states. */
+  forEachPiece(visit: (name: string, firstIndex: number, words: Int32Array) => void): void {
+    for (const [i, arena] of this.arenas.entries())
+      for (let first = 0; first < ARENA_WORDS; first += 1024)
+        visit('memory', i * ARENA_WORDS + first, arena.subarray(first, first + 1024));
+    for (const [i, chunk] of this.chunks.entries()) {
+      const { name, firstIndex } = this.chunkOwners[i] as ChunkOwner;
+      visit(name, firstIndex, chunk);
+    }
+  }
+
   /** The present word of a cell, signed. */
   word(cell: number): number {
     if (cell < COLUMN_SPACE) return this.arenas[cell >>> ARENA_SHIFT]?.[cell & ARENA_MASK] ?? 0;
