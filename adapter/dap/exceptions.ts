@@ -82,7 +82,7 @@ function describeRefused(record: HypercallRecord): ExceptionInfo {
 }
 
 /** The whole story of a refusal, a paragraph a line. */
-function explainRefusal(record: HypercallRecord, refusal: RefusalRecord): string {
+export function explainRefusal(record: HypercallRecord, refusal: RefusalRecord): string {
   // Words are in the message already; frames, entries and counts are what one compares.
   const evidence = Object.entries(refusal.evidence)
     .filter(([name, value]) => name !== 'errno' && !/\s/.test(plain(value)))
