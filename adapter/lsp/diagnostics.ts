@@ -7,7 +7,12 @@ import type { Compilation } from './compilations.ts';
 import { locationOf, rangeOf, uriOfPath } from './positions.ts';
 
 /** Problems about text that has no effect: editors fade it. */
-const UNNECESSARY: ReadonlySet<string> = new Set(['unused-variable', 'unused-label', 'unused-value']);
+const UNNECESSARY: ReadonlySet<string> = new Set([
+  'unused-variable',
+  'unused-label',
+  'unused-value',
+  'unused-function',
+]);
 
 /** The diagnostics of one compilation by URI; the script itself is always there, so that mended ones go. */
 export function diagnosticsByFile(uri: string, { path, problems }: Compilation): Map<string, Diagnostic[]> {
@@ -21,7 +26,7 @@ export function diagnosticsByFile(uri: string, { path, problems }: Compilation):
   return byFile;
 }
 
-function diagnosticOf(problem: Problem): Diagnostic {
+export function diagnosticOf(problem: Problem): Diagnostic {
   const related = (problem.related ?? []).map(({ range, message }) => ({
     location: locationOf(range),
     message,

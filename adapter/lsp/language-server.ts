@@ -1,14 +1,15 @@
 /**
- * The language server for guest scripts over any connection: diagnostics as one types, hover, definitions, outline.
+ * The language server for guest scripts over any connection: diagnostics as one types, hover, definitions, outline, quick fixes.
  * `server.ts` runs it over standard input and output or Node's messages; tests over a connection in the process.
  */
 
 import type { Connection, InitializeParams, InitializeResult, Location } from 'vscode-languageserver';
-import { TextDocumentSyncKind, TextDocuments } from 'vscode-languageserver';
+import { CodeActionKind, TextDocumentSyncKind, TextDocuments } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { ShippedHeaders } from '../../core/guest-c/preprocessor.ts';
 import type { AbiName } from '../../core/guest-c/types.ts';
 import { DATA_MODELS } from '../../core/guest-c/types.ts';
+import { codeActionsAt } from './code-actions.ts';
 import type { CompilationSettings } from './compilations.ts';
 import { Compilations } from './compilations.ts';
 import { DiagnosticBoard, diagnosticsByFile } from './diagnostics.ts';
@@ -67,6 +68,7 @@ export function serve(connection: Connection, options: ServerOptions): void {
         hoverProvider: true,
         definitionProvider: true,
         documentSymbolProvider: true,
+        codeActionProvider: { codeActionKinds: [CodeActionKind.QuickFix] },
       },
       serverInfo: { name: 'xenscope' },
     };
@@ -97,6 +99,11 @@ export function serve(connection: Connection, options: ServerOptions): void {
     const found = document === undefined ? null : nameAt(compilations.of(document), position);
     const declared = found === null ? null : declarationOfName(found);
     return declared === null ? null : locationOf(declared);
+  });
+  connection.onCodeAction(({ textDocument, range }) => {
+    const document = documents.get(textDocument.uri);
+    if (document === undefined) return [];
+    return codeActionsAt(document.uri, compilations.of(document), range, (path) => compilations.text(path));
   });
   connection.onDocumentSymbol(({ textDocument }) => {
     const document = documents.get(textDocument.uri);

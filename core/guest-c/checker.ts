@@ -4,6 +4,7 @@
  */
 import type {
   Expression,
+  Fix,
   FunctionSymbol,
   Label,
   Lvalue,
@@ -147,12 +148,12 @@ export class Checker {
     this.shippedRoot = options.shippedRoot;
   }
 
-  error(id: string, range: SourceRange, message: string): void {
-    this.problems.error(id, range, message);
+  error(id: string, range: SourceRange, message: string, fix?: Fix): void {
+    this.problems.error(id, range, message, undefined, fix);
   }
 
-  warning(id: string, range: SourceRange, message: string): void {
-    this.problems.warning(id, range, message);
+  warning(id: string, range: SourceRange, message: string, fix?: Fix): void {
+    this.problems.warning(id, range, message, undefined, fix);
   }
 
   /** The type of that name: `this.int('unsigned long')`. */
@@ -236,6 +237,11 @@ export class Checker {
     this.statics.push(symbol);
     return { kind: 'object', object: { kind: 'variable', symbol, type, range }, stringLiteral: true };
   }
+}
+
+/** The fix that puts a text in place of a range; none for what a macro made. */
+export function replacing(range: SourceRange, text: string): Fix | undefined {
+  return range.inMacro === true ? undefined : { title: `Write '${text}'`, edits: [{ range, text }] };
 }
 
 /** Stands for an expression in which a mistake was reported. */

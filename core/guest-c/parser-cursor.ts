@@ -3,7 +3,7 @@
  * and thrown as `Panic` to the statement or declaration around it, which skips to the next one. One mistake, one message.
  */
 import type { Checker } from './checker.ts';
-import type { SourceRange } from './tree.ts';
+import type { Fix, SourceRange } from './tree.ts';
 import { type Token, TokenKind, rangeBetween } from './lexer.ts';
 
 /** Thrown after a syntax error has been reported. Never leaves the parser. */
@@ -114,8 +114,22 @@ export abstract class Cursor {
   protected expectSoft(text: string, where: string): void {
     if (this.accept(text)) return;
     if (this.token.first || this.is('}') || this.token.kind === TokenKind.end) {
-      this.checker.error('syntax', this.missingPlace(), `'${text}' is missing ${where}.`);
+      this.checker.error(
+        'syntax',
+        this.missingPlace(),
+        `'${text}' is missing ${where}.`,
+        this.insertion(text),
+      );
     } else this.expect(text, where);
+  }
+
+  /** Puts what is missing behind the last token. */
+  private insertion(text: string): Fix | undefined {
+    const { range } = this.previous;
+    if (range.inMacro === true) return undefined;
+    const { file, endLine, endColumn } = range;
+    const place = { file, line: endLine, column: endColumn, endLine, endColumn };
+    return { title: `Insert '${text}'`, edits: [{ range: place, text }] };
   }
 
   private found(): string {

@@ -2,7 +2,7 @@
  * Expressions (C11 6.5) by recursive descent, binary operators by precedence. Types are given as the text is read.
  */
 import type { LabelState, Operand } from './checker.ts';
-import type { Expression, Lvalue, SourceRange } from './tree.ts';
+import type { Expression, Fix, Lvalue, SourceRange } from './tree.ts';
 import type { CType } from './types.ts';
 import { KEYWORDS } from './parser-cursor.ts';
 import { MAX_CHAIN, PrimaryParser } from './parser-primaries.ts';
@@ -15,7 +15,15 @@ import { call } from './checker-calls.ts';
 import { conditionOf, convert, sentence, valueOf } from './checker-conversions.ts';
 import { constantValue } from './checker-constants.ts';
 import { defineStatic } from './checker-declarations.ts';
-import { errorOperand, errorValue, isError, operandRange, operandType, valueOperand } from './checker.ts';
+import {
+  errorOperand,
+  errorValue,
+  isError,
+  operandRange,
+  operandType,
+  replacing,
+  valueOperand,
+} from './checker.ts';
 import { isBuiltin } from './checker-calls.ts';
 import { lookUp } from './scopes.ts';
 import { variableSize } from './checker-arrays.ts';
@@ -37,6 +45,8 @@ const ASSIGNMENTS: ReadonlySet<string> = new Set([
 ]);
 
 export abstract class ExpressionParser extends PrimaryParser {
+  /** The last `=` whose right side has been read. */
+  private lastAssignment: Token | null = null;
   /** The operator of the operand just read, when it has one outside parentheses. */
   private bareOperator: string | null = null;
 
@@ -73,9 +83,15 @@ export abstract class ExpressionParser extends PrimaryParser {
     if (value.kind === 'assign' && !start.is('(')) {
       const text =
         "This assigns; to compare write '=='. Put it in another pair of parentheses if it is meant.";
-      this.checker.warning('assign-in-condition', value.range, text);
+      this.checker.warning('assign-in-condition', value.range, text, this.comparing(value.range));
     }
     return { ...value, range: this.rangeFrom(start) };
+  }
+
+  /** Makes `==` of the `=` just read, when there is one alone. */
+  private comparing(range: SourceRange): Fix | undefined {
+    const operator = this.lastAssignment;
+    return range.inMacro === true || operator === null ? undefined : replacing(operator.range, '==');
   }
 
   protected assignment(): Operand {
@@ -87,6 +103,7 @@ export abstract class ExpressionParser extends PrimaryParser {
       if (operator.text === '=') {
         this.next();
         const right = valueOf(this.checker, this.assignment());
+        this.lastAssignment = operator;
         return valueOperand(assign(this.checker, left, right, this.rangeFrom(start)));
       }
       if (!ASSIGNMENTS.has(operator.text)) return left;
@@ -362,6 +379,7 @@ export abstract class ExpressionParser extends PrimaryParser {
         'not-pointer',
         arrow.range,
         `This is a '${typeName(pointer.type)}', no pointer. Write '.${name}'.`,
+        replacing(arrow.range, '.'),
       );
       return errorOperand(pointer.range);
     }

@@ -14,7 +14,7 @@ import { builtinCall, isBuiltin, libraryName, vaArg } from './checker-calls.ts';
 import { characterValue, integerLiteral, stringBytes } from './literals.ts';
 import { convert, valueOf } from './checker-conversions.ts';
 import { constantValue } from './checker-constants.ts';
-import { errorOperand, sameType, valueOperand } from './checker.ts';
+import { errorOperand, replacing, sameType, valueOperand } from './checker.ts';
 import { findMember } from './layout.ts';
 import { namedObject } from './checker-arrays.ts';
 import { lookUp, similarName } from './scopes.ts';
@@ -210,7 +210,8 @@ export abstract class PrimaryParser extends TextParser {
         similar === null
           ? 'Declare it first, or include the header that does.'
           : `Did you mean '${similar}'?`;
-      checker.error('undeclared', token.range, `${what} '${token.text}' is not declared. ${advice}`);
+      const fix = similar === null ? undefined : replacing(token.range, similar);
+      checker.error('undeclared', token.range, `${what} '${token.text}' is not declared. ${advice}`, fix);
     }
     if (this.is('(')) this.callArguments();
     return errorOperand(token.range);

@@ -9,7 +9,7 @@ import { ERROR_TYPE, VOID, qualified } from './types.ts';
 import { ExpressionParser } from './parser-expressions.ts';
 import { KEYWORDS } from './parser-cursor.ts';
 import { type Token, TokenKind } from './lexer.ts';
-import { operandType, withAlias } from './checker.ts';
+import { operandType, replacing, withAlias } from './checker.ts';
 import { lookUp, similarName } from './scopes.ts';
 import { vaListType } from './checker-calls.ts';
 
@@ -134,7 +134,13 @@ export abstract class SpecifierParser extends ExpressionParser {
     this.checker.unknownTypes.add(name.text);
     const similar = similarName(this.checker.scope, name.text, 'typedef');
     const advice = similar === null ? 'Include the header that declares it.' : `Did you mean '${similar}'?`;
-    this.checker.error('undeclared-type', name.range, `'${name.text}' is not the name of a type. ${advice}`);
+    const fix = similar === null ? undefined : replacing(name.range, similar);
+    this.checker.error(
+      'undeclared-type',
+      name.range,
+      `'${name.text}' is not the name of a type. ${advice}`,
+      fix,
+    );
     return ERROR_TYPE;
   }
 

@@ -50,6 +50,7 @@ export interface Problem {
   readonly fix?: Fix;
 }
 
+/** What an editor may do about a problem. */
 export interface Fix {
   /** What it does, for a menu: "Insert ';'". */
   readonly title: string;

@@ -4,7 +4,15 @@ import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Diagnostic, DocumentSymbol, Hover, Location, MarkupContent } from 'vscode-languageserver';
+import type {
+  CodeAction,
+  Diagnostic,
+  DocumentSymbol,
+  Hover,
+  Location,
+  MarkupContent,
+} from 'vscode-languageserver';
+import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { MessageConnection } from 'vscode-languageserver/node';
 import {
   createConnection,
@@ -118,6 +126,12 @@ class Editor {
 
   async definition(text: string, at: string, offset = 0): Promise<Location | null> {
     return this.ask('textDocument/definition', text, at, offset);
+  }
+
+  async codeActions(uri = SCRIPT_URI): Promise<CodeAction[]> {
+    const range = { start: { line: 0, character: 0 }, end: { line: 999, character: 0 } };
+    const context = { diagnostics: [] };
+    return this.client.sendRequest('textDocument/codeAction', { textDocument: { uri }, range, context });
   }
 
   async symbols(): Promise<DocumentSymbol[]> {
@@ -251,6 +265,46 @@ describe('go to definition', () => {
       line.includes('unsigned long page = alloc_page()'),
     );
     expect(place).toMatchObject({ uri: SCRIPT_URI, range: { start: { line: declared } } });
+  });
+});
+
+describe('quick fixes', () => {
+  const NL = String.raw`\n`;
+  /** A line in a function: what is offered for it, and the line after that. */
+  const actions = async (line: string): Promise<[string, string | undefined][]> => {
+    const editor = await Editor.start();
+    const text = `int kernel_main(start_info_t *info)\n{\n${line}\n    return 0;\n}\n`;
+    await editor.openText(text);
+    return (await editor.codeActions()).map(({ title, edit }) => {
+      const document = TextDocument.create(SCRIPT_URI, 'c', 1, text);
+      return [title, TextDocument.applyEdits(document, edit?.changes?.[SCRIPT_URI] ?? []).split('\n')[2]];
+    });
+  };
+
+  it.each([
+    ['info->nr_pages++', "Insert ';'", 'info->nr_pages++;'],
+    ['printkk("a");', "Write 'printk'", 'printk("a");'],
+    ['star_info_t *s = info; (void)s;', "Write 'start_info_t'", 'start_info_t *s = info; (void)s;'],
+    [`printk("%d${NL}", info->nr_pages);`, "Write '%ld'", `printk("%ld${NL}", info->nr_pages);`],
+    ['if (info = 0) return 1;', "Write '=='", 'if (info == 0) return 1;'],
+    [
+      'if (info->flags & 1 == 0) return 1;',
+      "Put '==' in parentheses",
+      'if (info->flags & (1 == 0)) return 1;',
+    ],
+    ['start_info_t s = *info; return s->flags;', "Write '.'", 'start_info_t s = *info; return s.flags;'],
+    ['if (info);', "Remove ';'", 'if (info)'],
+    [
+      'mmuext_op_t op = { .arg1.mfn = info->first_p2m_pfn }; (void)op;',
+      'Convert with pfn_to_mfn(...)',
+      'mmuext_op_t op = { .arg1.mfn = pfn_to_mfn(info->first_p2m_pfn) }; (void)op;',
+    ],
+  ])('%s', async (line, title, mended) => {
+    expect(await actions(line)).toEqual([[title, mended]]);
+  });
+
+  it('are not offered where the text is not what they would replace', async () => {
+    expect(await actions(`printk("a${NL}b %d${NL}", info->nr_pages);`)).toEqual([]);
   });
 });
 
