@@ -13,6 +13,7 @@ import { acceptedLo, adjustedHi, adjustedLo, getPageFromL1e, putPageFromL1e } fr
 import type { Hypervisor } from './hypervisor.ts';
 import { checkL1tf } from './l1tf.ts';
 import { ownsPage } from './references.ts';
+import { did, leftVoid } from './trace.ts';
 
 export const VMASST_WRITABLE_PAGETABLES = 2;
 
@@ -32,7 +33,13 @@ export function emulatePteWrite(hv: Hypervisor, vcpu: Vcpu): boolean {
     hv.frames.type.get(table) === PageType.l1 &&
     hv.frames.typeCount.get(table) !== 0 &&
     hv.frames.hasFlag(table, FrameFlag.validated);
-  return isL1InUse && storeEntry(hv, vcpu, table);
+  if (!isL1InUse) return false;
+  if (hv.tracer === null) return storeEntry(hv, vcpu, table);
+  const slot = Math.floor((fault.vaLo & 0xfff) / hv.abi.entryBytes);
+  hv.tracer.entered('pv_ro_page_fault', { addressLo: fault.vaLo, addressHi: fault.vaHi, table, slot });
+  const isDone = storeEntry(hv, vcpu, table);
+  leftVoid(hv);
+  return isDone;
 }
 
 /** One naturally aligned write of at most an entry. */
@@ -51,6 +58,8 @@ function storeEntry(hv: Hypervisor, vcpu: Vcpu, table: Mfn): boolean {
   let lo = within < 4 ? merged(oldLo, within, fault.bytes, fault.lo) : oldLo;
   let hi =
     within >= 4 ? merged(oldHi, within - 4, fault.bytes, fault.lo) : fault.bytes === 8 ? fault.hi : oldHi;
+  if (hv.tracer !== null)
+    hv.tracer.did('merge', { level: 1, entryLo: lo, entryHi: hi, oldEntryLo: oldLo, oldEntryHi: oldHi });
   if ((lo & P) === 0) {
     if (checkL1tf(hv, vcpu.domain, 1, lo, hi) !== 0) return true;
   } else if (takeReferences(hv, vcpu, lo, hi)) {
@@ -58,14 +67,20 @@ function storeEntry(hv: Hypervisor, vcpu: Vcpu, table: Mfn): boolean {
   } else if (isUpperHalfFirst(hv, vcpu, within)) {
     hv.pending = null;
     lo &= ~P;
-  } else return false;
+    did(hv, 'upper-half');
+  } else {
+    did(hv, 'refused');
+    return false;
+  }
   if (fault.expected !== null && !holdsExpected(vcpu, within, oldLo, oldHi)) {
     // As the processor's own cmpxchg: nothing is stored, and the guest sees what is there.
     putPageFromL1e(hv, lo, hi);
+    did(hv, 'mismatch');
     return true;
   }
   hv.memory.writeWord(table, word, lo);
   if (entryBytes === 8) hv.memory.writeWord(table, word + 1, hi);
+  did(hv, 'write');
   putPageFromL1e(hv, oldLo, oldHi);
   hv.observer?.pteWriteEmulated?.(vcpu, table, entryBytes === 8 ? word >>> 1 : word, lo, hi);
   return true;

@@ -12,8 +12,10 @@ import { formatHex, joinWords } from '../units.ts';
 import { isGuestAddress } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { emulatePteWrite } from './pte-emulation.ts';
+import { met } from './refusal.ts';
 import { type RuleId, fillSentence, ruleOf } from './rules.ts';
 import { setGuestCr2, setUpcallMask, upcallMask } from './shared-info.ts';
+import { did, leftVoid } from './trace.ts';
 import { describeWalk } from './walk-text.ts';
 
 /** Error-code bit: the access came from guest user mode. */
@@ -49,12 +51,26 @@ export const trapName = (vector: number): string =>
 
 /** Handles the fault in `vcpu.mmu.fault`: carries out a store to an L1 table, or delivers the fault. */
 export function pageFault(hv: Hypervisor, vcpu: Vcpu): 'emulated' | 'delivered' | 'crashed' {
+  if (hv.tracer === null) return handleFault(hv, vcpu);
+  const { vaLo, vaHi, errorCode } = vcpu.mmu.fault;
+  hv.tracer.entered('do_page_fault', {
+    addressLo: vaLo,
+    addressHi: vaHi,
+    errorCode: errorCode | (vcpu.inUserMode ? FAULT_USER : 0),
+  });
+  const outcome = handleFault(hv, vcpu);
+  hv.tracer.left(null);
+  return outcome;
+}
+
+function handleFault(hv: Hypervisor, vcpu: Vcpu): 'emulated' | 'delivered' | 'crashed' {
   const { fault } = vcpu.mmu;
   if (fault.vector !== VECTOR_PAGE_FAULT) return trapToGuest(hv, vcpu, fault.vector, fault.errorCode);
   const { vaLo, vaHi } = fault;
   const errorCode = fault.errorCode | (vcpu.inUserMode ? FAULT_USER : 0);
   if (emulatePteWrite(hv, vcpu)) return 'emulated';
   setGuestCr2(hv, vcpu, vaLo, vaHi);
+  did(hv, 'cr2');
   return deliver(hv, vcpu, VECTOR_PAGE_FAULT, errorCode, vaLo, vaHi);
 }
 
@@ -69,21 +85,44 @@ export function trapToGuest(
 
 /** Enters the event callback, as an exception without error code; further events are masked. Facts 8.4. */
 export function enterEventCallback(hv: Hypervisor, vcpu: Vcpu): 'delivered' | 'crashed' {
+  if (hv.tracer !== null) hv.tracer.entered('create_bounce_frame', { trap: trapName(EVENT_UPCALL) });
+  const outcome = bounceToCallback(hv, vcpu);
+  leftVoid(hv);
+  return outcome;
+}
+
+function bounceToCallback(hv: Hypervisor, vcpu: Vcpu): 'delivered' | 'crashed' {
   const lo = vcpu.control(Control.eventCallbackLo);
   const hi = vcpu.control(Control.eventCallbackHi);
   const cs = hv.abi.wordBytes === 8 ? hv.abi.selectors.kernelCs : vcpu.control(Control.eventCallbackCs);
   const hasCallback = hv.abi.wordBytes === 8 ? (lo | hi) !== 0 : (cs & ~3) !== 0;
   if (!hasCallback) return crash(hv, vcpu, 'trap.no-event-callback', {}, []);
+  met(hv, 'trap.no-event-callback');
   if (!pushFrame(hv, vcpu, EVENT_UPCALL, null)) return 'crashed';
   setUpcallMask(hv, vcpu, 1);
   vcpu.setReg(R.rip, lo, hi);
   vcpu.setReg(R.cs, cs | hv.abi.selectors.kernelRpl, 0);
   vcpu.setReg(R.rflags, vcpu.regLo(R.rflags) & ~hv.abi.trapFrames.clearedFlags, 0);
+  did(hv, 'enter');
   hv.observer?.upcallDelivered?.(vcpu);
   return 'delivered';
 }
 
 function deliver(
+  hv: Hypervisor,
+  vcpu: Vcpu,
+  vector: number,
+  errorCode: number | null,
+  cr2Lo: number,
+  cr2Hi: number,
+): 'delivered' | 'crashed' {
+  if (hv.tracer !== null) hv.tracer.entered('create_bounce_frame', { vector, trap: trapName(vector) });
+  const outcome = bounce(hv, vcpu, vector, errorCode, cr2Lo, cr2Hi);
+  leftVoid(hv);
+  return outcome;
+}
+
+function bounce(
   hv: Hypervisor,
   vcpu: Vcpu,
   vector: number,
@@ -103,6 +142,7 @@ function deliver(
       lines,
     );
   }
+  met(hv, 'trap.no-handler');
   const ripLo = vcpu.regLo(R.rip);
   const ripHi = vcpu.regHi(R.rip);
   if (!pushFrame(hv, vcpu, vector, errorCode)) return 'crashed';
@@ -111,6 +151,7 @@ function deliver(
   vcpu.setReg(R.rip, trap.addressLo, trap.addressHi);
   vcpu.setReg(R.cs, hv.abi.wordBytes === 8 ? selectors.kernelCs : trap.cs, 0);
   vcpu.setReg(R.rflags, vcpu.regLo(R.rflags) & ~trapFrames.clearedFlags, 0);
+  did(hv, 'enter');
   hv.observer?.trapDelivered?.(vcpu, {
     vector,
     errorCode,
@@ -141,6 +182,7 @@ function pushFrame(hv: Hypervisor, vcpu: Vcpu, vector: number, errorCode: number
     crash(hv, vcpu, 'trap.stack-in-xen', { address }, []);
     return false;
   }
+  if (wordBytes === 8) met(hv, 'trap.stack-in-xen');
   const values = words.map((word) => frameValue(hv, vcpu, word, errorCode ?? 0, fromUser));
   vcpu.enterMode('kernel');
   // Highest word first, as pushes do: a stack that ends here faults on the same address as on the machine.
@@ -150,6 +192,7 @@ function pushFrame(hv: Hypervisor, vcpu: Vcpu, vector: number, errorCode: number
     const value = values[i] as readonly [number, number];
     if (!vcpu.mmu.store(lo, hi, wordBytes, value[0], value[1])) return crashBadStack(hv, vcpu, vector);
   }
+  met(hv, 'trap.bad-stack');
   vcpu.setReg(R.rsp, spLo, spHi);
   vcpu.setReg(R.ss, fromUser ? vcpu.control(Control.kernelSs) : selectors.kernelSs, 0);
   return true;
@@ -209,6 +252,7 @@ export function crash(
   facts: Readonly<Record<string, string | number>>,
   walk: readonly string[],
 ): 'crashed' {
+  if (hv.tracer !== null) hv.tracer.checked(rule, 'broken', facts);
   const rip = formatHex(vcpu.getReg(R.rip));
   const message = `${fillSentence(ruleOf(rule).sentence, facts)} Xen crashed d${vcpu.domain.id} (rip ${rip}).`;
   hv.crash(vcpu.domain, { message, rule, walk });

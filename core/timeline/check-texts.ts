@@ -26,7 +26,10 @@ export function checkTexts(add: (line: string) => void): Tracer {
     checked: (rule, outcome) => {
       tell(`${outcome} ${rule} (${ruleOf(rule).xenFunction})`);
     },
-    did: () => undefined,
+    did: (_, facts) => {
+      const { i, count, ...rest } = facts ?? {};
+      if (i !== undefined && count !== undefined) tell(`${Number(i) + 1} of ${count}: ${show(rest)}`);
+    },
   };
 }
 

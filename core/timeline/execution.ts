@@ -23,7 +23,7 @@ import type { Guest } from './guest.ts';
 import { type ConditionTest, EventStops, type HypercallEvent, standsAtCall } from './event-stops.ts';
 import { type PendingHypercall, describeArguments } from './hypercall-text.ts';
 import type { CallDescription, Recorder } from './recorder.ts';
-import { Walks } from './walks.ts';
+import { Walks, faultEntry, hypercallEntry } from './walks.ts';
 import { Watches } from './watches.ts';
 import { NEVER, type Position, position } from './position.ts';
 import { HOPELESS_FAULTS, type Refault, RefaultWatch } from './refaults.ts';
@@ -448,7 +448,8 @@ export class Execution {
         return this.hypercall(guest, vm);
       case Exit.fault: {
         const use = vm.mmu.takeStaleUse();
-        return use === null ? this.fault(guest, vm) : this.atStale(guest, vm, use);
+        if (use !== null) return this.atStale(guest, vm, use);
+        return (this.silent ? null : this.goIntoFault(guest, vm)) ?? this.fault(guest, vm);
       }
       case Exit.trapReturn:
         return this.trapReturn(guest, vm);
@@ -549,12 +550,33 @@ export class Execution {
     const isAim =
       enters?.kind === 'own' ? isOwnHypercall(guest, vm) : enters?.name === hypercallName(call.nr);
     if (!isAim && !this.walks.hasSpots) return null;
-    const entry = { guest, vm, vcpu: this.numberOf(vm), call };
+    const entry = hypercallEntry(this.hypervisor, guest, vm, this.numberOf(vm), call);
     const stop = this.walks.begin(entry, isAim ? 'first line' : 'first breakpoint');
     if (stop !== null) {
       this.passing = vm;
       this.passingXen = vm;
     }
+    return stop;
+  }
+
+  /**
+   * The stop inside Xen's handling of a page fault: a step into a store that Xen carries out itself leads there, since
+   * nothing else of it is seen; so does a breakpoint of a listing.
+   */
+  private goIntoFault(guest: Guest, vm: Vm): Stop | null {
+    const isPassing = this.passingXen === vm;
+    this.passingXen = null;
+    if (isPassing || !vm.trapFromMmu) return null;
+    const isAim = this.step?.vm === vm && this.step.enters?.kind === 'own';
+    if (!isAim && !this.walks.hasSpots) return null;
+    const entry = faultEntry(this.hypervisor, guest, vm, this.numberOf(vm));
+    const stop =
+      (isAim
+        ? this.walks.beginIfAll(entry, ({ activation }) => activation.fn.id !== 'create_bounce_frame')
+        : null) ?? this.walks.begin(entry, 'first breakpoint');
+    if (stop === null) return null;
+    this.passingXen = vm;
+    vm.keepTrap();
     return stop;
   }
 
@@ -566,7 +588,7 @@ export class Execution {
     if (where === 'last line' && !isOwnHypercall(guest, vm)) return null;
     const args = new Int32Array(this.args.length);
     const call = { vcpu: vm.vcpu, nr: vm.hypercallArguments(args), args, read: this.reader(vm) };
-    const stop = this.walks.begin({ guest, vm, vcpu, call }, where);
+    const stop = this.walks.begin(hypercallEntry(this.hypervisor, guest, vm, vcpu, call), where);
     this.passing = vm;
     this.passingXen = vm;
     this.standsAtHypercall = true;

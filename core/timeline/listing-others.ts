@@ -285,6 +285,45 @@ int gnttab_query_size(domid)
 }
 `;
 
+export const TRAP_LISTING = `
+/* A page fault of the guest. A store of the kernel to one of its L1 tables, mapped read-only, is carried out as an update
+   of the entry if the domain has the assist writable_pagetables (and always for the hardware domain). */
+void do_page_fault(address, errorCode)
+{
+    if the store is to an L1 table in use, that the kernel maps read-only:
+        done = {pv_ro_page_fault|ptwr_do_page_fault}(address);                @call pv_ro_page_fault
+        if (done) return;
+    cr2 of the guest = address;                                              @did cr2
+    create_bounce_frame(#PF);                                                @call create_bounce_frame
+}
+
+/* Carries out the store to the L1 table; false when it cannot: then it is a fault as any other. */
+bool {pv_ro_page_fault|ptwr_do_page_fault}(address, table, slot)
+{
+    entry = the old one with the bytes of the store;                         @did merge
+    if (present(entry)) {
+        @check l1tf.entry
+        get_page_from_l1e(entry, the domain);                                @call get_page_from_l1e
+        refused, and it is the upper half of a new entry: P is taken away;   @did upper-half
+        refused: return false;                                               @did refused
+    }
+    a cmpxchg finds another value: nothing is stored;                        @did mismatch
+    table[slot] = entry;                                                     @did write
+    put_page_from_l1e(oldEntry);                                             @call put_page_from_l1e
+    return true;
+}
+
+/* Makes the guest kernel run its handler: a frame on its stack says where it was. There is no double fault. */
+void create_bounce_frame(trap)
+{
+    @check trap.no-handler
+    @check trap.no-event-callback
+    @check trap.stack-in-xen
+    push the frame on the kernel stack                                       @check trap.bad-stack
+    rip = the handler, rsp = the frame;                                      @did enter
+}
+`;
+
 /** Functions that have no text: their checks come from the rules' rows. */
 export const GENERATED: readonly {
   readonly file: string;
@@ -312,7 +351,6 @@ export const GENERATED: readonly {
       do_iret: '',
       do_stack_switch: 'ss, sp',
       do_fpu_taskswitch: 'set',
-      create_bounce_frame: 'vector',
       pv_l1tf_check_pte: 'level, entry',
     },
   },

@@ -15,7 +15,7 @@ import { HYPERCALLS } from '../hypervisor/hypercalls.ts';
 import type { XenVersion } from '../hypervisor/rule.ts';
 import { type RuleId, allRules, errnoOf, ruleOf } from '../hypervisor/rules.ts';
 import { MM_LISTING } from './listing-mm.ts';
-import { GENERATED, GRANT_LISTING, MEMORY_LISTING, OTHER_FILE } from './listing-others.ts';
+import { GENERATED, GRANT_LISTING, MEMORY_LISTING, OTHER_FILE, TRAP_LISTING } from './listing-others.ts';
 
 /** How the files of listings are told from those of scripts: `xen:mm.c`. */
 export const LISTING_PREFIX = 'xen:';
@@ -51,6 +51,7 @@ const FILES: readonly { readonly file: string; readonly template: string }[] = [
   { file: 'mm.c', template: MM_LISTING },
   { file: 'memory.c', template: MEMORY_LISTING },
   { file: 'grant_table.c', template: GRANT_LISTING },
+  { file: 'traps.c', template: TRAP_LISTING },
 ];
 /** Where the sentences of checks begin. */
 const SENTENCE_COLUMN = 64;

@@ -22,7 +22,7 @@ const WORDS: Readonly<Record<string, { readonly name: string; readonly high: str
 };
 const FRAMES: ReadonlySet<string> = new Set(['frame', 'table', 'old', 'source']);
 /** Told by another fact beside them. */
-const HIDDEN: ReadonlySet<string> = new Set(['entryHi', 'oldEntryHi', 'addressHi', 'foreignHex']);
+const HIDDEN: ReadonlySet<string> = new Set(['entryHi', 'oldEntryHi', 'addressHi', 'foreignHex', 'level']);
 
 /** Operands in the order in which they were told. */
 export function operandsOf(facts: Facts): readonly Operand[] {

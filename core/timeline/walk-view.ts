@@ -101,7 +101,6 @@ export class WalkView {
     const told = new Map(operandsOf(own.before).map((operand) => [operand.name, operand]));
     const rows: XenRow[] = activation.parent === null ? [...this.args] : [];
     for (const operand of operandsOf({ ...own.before, ...own.line })) {
-      if (operand.name === 'level') continue;
       const was = told.get(operand.name);
       rows.push(operandRow(operand, was === undefined || was.text === operand.text ? null : was.text));
     }

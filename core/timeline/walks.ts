@@ -13,7 +13,7 @@ import type { Position as WalkPosition } from './hypercall-trace.ts';
 import { HypercallWalk, type WalkDirection } from './hypercall-walk.ts';
 import { type PendingHypercall, describeArguments } from './hypercall-text.ts';
 import { LISTING_PREFIX, listingsOf } from './listing.ts';
-import type { BreakpointPlace, BreakpointSpec, Stop, StopTest, VcpuNumber } from './types.ts';
+import type { BreakpointPlace, BreakpointSpec, JsonObject, Stop, StopTest, VcpuNumber } from './types.ts';
 import { WalkView, argumentRows } from './walk-view.ts';
 
 type SpotSpec = Extract<BreakpointSpec, { readonly kind: 'line' | 'function' }>;
@@ -34,12 +34,58 @@ interface Inside {
   goal: number;
 }
 
-/** A hypercall that may be walked through, about to be made. */
+/** What Xen is about to do for a guest: a hypercall or a fault. */
 export interface WalkEntry {
   readonly guest: Guest;
   readonly vm: Vm;
   readonly vcpu: VcpuNumber;
-  readonly call: PendingHypercall;
+  readonly name: string;
+  /** Its arguments, decoded. */
+  readonly args: () => JsonObject;
+  /** Does it, the processor's own part included. */
+  readonly work: () => void;
+}
+
+/** A hypercall as something to walk through. */
+export function hypercallEntry(
+  hypervisor: Hypervisor,
+  guest: Guest,
+  vm: Vm,
+  vcpu: VcpuNumber,
+  call: PendingHypercall,
+): WalkEntry {
+  const args = call.args.slice();
+  return {
+    guest,
+    vm,
+    vcpu,
+    name: hypercallName(call.nr),
+    args: () => describeArguments({ ...call, args }),
+    work: () => {
+      vm.skip();
+      hypervisor.hypercall(vm.vcpu, call.nr, args);
+    },
+  };
+}
+
+/** The page fault at which the processor stands. */
+export function faultEntry(hypervisor: Hypervisor, guest: Guest, vm: Vm, vcpu: VcpuNumber): WalkEntry {
+  const { fault } = vm.mmu;
+  const told = { ...fault };
+  return {
+    guest,
+    vm,
+    vcpu,
+    name: 'page fault',
+    args: () => ({}),
+    work: () => {
+      try {
+        hypervisor.deliverPageFault(vm.vcpu);
+      } finally {
+        Object.assign(fault, told);
+      }
+    },
+  };
 }
 
 export class Walks {
@@ -100,6 +146,14 @@ export class Walks {
     return stop;
   }
 
+  /** Begins the walk at its first line, if every line of it passes the test; else null, with nothing changed. */
+  beginIfAll(entry: WalkEntry, test: (position: WalkPosition) => boolean): Stop | null {
+    const stop = this.begin(entry, 'first line');
+    if (stop !== null && this.inside?.walk.positions.every(test) === true) return stop;
+    this.leave();
+    return null;
+  }
+
   /** The run has come to its stop: goes to the line at which the walk begins. */
   settle(): void {
     this.inside?.walk.moveTo(this.inside.goal);
@@ -112,20 +166,15 @@ export class Walks {
   }
 
   /** Runs the hypercall for its trace; all of it is taken back. */
-  private record({ vm, call }: WalkEntry): HypercallWalk | null {
+  private record({ vm, work }: WalkEntry): HypercallWalk | null {
     const { pc } = vm;
-    const args = call.args.slice();
-    const walk = HypercallWalk.record(this.hypervisor, () => {
-      vm.skip();
-      this.hypervisor.hypercall(vm.vcpu, call.nr, args);
-    });
+    const walk = HypercallWalk.record(this.hypervisor, work);
     vm.pc = pc;
     return walk;
   }
 
-  private enter({ guest, vm, vcpu, call }: WalkEntry, walk: HypercallWalk): Inside {
-    const args = argumentRows(describeArguments(call));
-    const view = new WalkView(this.hypervisor, walk, hypercallName(call.nr), args);
+  private enter({ guest, vm, vcpu, name, args }: WalkEntry, walk: HypercallWalk): Inside {
+    const view = new WalkView(this.hypervisor, walk, name, argumentRows(args()));
     this.inside = { walk, view, guest, vm, vcpu, goal: 0 };
     return this.inside;
   }

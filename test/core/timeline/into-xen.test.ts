@@ -217,3 +217,72 @@ function before(delta: { cells: Uint32Array; words: Int32Array } | null, cell: n
 function readIfThere(path: string): string | undefined {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
+
+describe('a store to a page table that Xen carries out', () => {
+  const STORE = markedScript(`
+static char page[PAGE_SIZE] __attribute__((aligned(4096)));
+
+int kernel_main(start_info_t *info)
+{
+    unsigned long va = (unsigned long)page; /* @first */
+    mfn_t table = pte_to_mfn(read_entry(pte_to_mfn(read_entry(pte_to_mfn(read_entry(virt_to_mfn(info->pt_base), pt_slot(va, 4))), pt_slot(va, 3))), pt_slot(va, 2)));
+    volatile pteval_t *entry = (volatile pteval_t *)mfn_to_virt(table) + pt_slot(va, 1);
+    pteval_t old = *entry;
+
+    *entry = old & ~(pteval_t)_PAGE_RW; /* @without */
+    HYPERVISOR_vm_assist(VMASST_CMD_enable, VMASST_TYPE_writable_pagetables);
+    *entry = old & ~(pteval_t)_PAGE_RW; /* @store */
+    return (*entry & _PAGE_RW) != 0; /* @last */
+}
+`);
+
+  /** Standing at the store, with the assist: the first one would be a fault. */
+  function atStore(): Session {
+    const text = STORE.text.replace(/.*@without.*\n/, '\n');
+    const session = sessionOf(text);
+    session.setFilters(NO_FILTERS);
+    session.setBreakpoints([{ kind: 'line', id: 1, file: SCRIPT, line: STORE.line('store') }]);
+    expect(go(session)).toMatchObject({ kind: 'breakpoint' });
+    session.setBreakpoints([]);
+    return session;
+  }
+
+  it('is stepped into: the fault, and the update of the entry', () => {
+    const session = atStore();
+    expect(go(session, step('into'))).toMatchObject({ kind: 'step', inXen: true });
+    expect(innermost(session)).toBe('do_page_fault');
+    const seen: (string | undefined)[] = [];
+    for (; session.xenView(0) !== null; go(session, step('into')))
+      if (seen.at(-1) !== innermost(session)) seen.push(innermost(session));
+    expect(seen).toEqual([
+      ...['do_page_fault', 'pv_ro_page_fault', 'get_page_from_l1e', 'pv_ro_page_fault'],
+      ...['put_page_from_l1e', 'put_page_type', 'put_page_from_l1e', 'pv_ro_page_fault', 'do_page_fault'],
+    ]);
+    expect(lineOf(session)).toBe(STORE.line('last'));
+    expect(go(session)).toMatchObject({ kind: 'exited', exit: { status: 0 } });
+    expect(session.audit()).toEqual([]);
+  });
+
+  it('comes to the same state as a step over it', () => {
+    const [walked, direct] = [atStore(), atStore()];
+    for (go(walked, step('into')); walked.xenView(0) !== null;) go(walked, step('over'));
+    go(direct, step('over'));
+    expect(new Snapshot(direct.hypervisor).difference(walked.hypervisor)).toBeNull();
+    expect(walked.position).toBe(direct.position);
+  });
+
+  it('that becomes a fault of the guest is stepped into as ever; a breakpoint on create_bounce_frame shows Xen', () => {
+    const session = sessionOf(STORE.text);
+    session.setFilters(NO_FILTERS);
+    session.setBreakpoints([{ kind: 'function', id: 3, name: 'create_bounce_frame' }]);
+    expect(go(session)).toMatchObject({ kind: 'breakpoint', ids: [3], inXen: true });
+    expect(
+      session
+        .xenView(0)
+        ?.frames()
+        .map(({ name }) => name),
+    ).toEqual(['create_bounce_frame', 'do_page_fault']);
+    expect(lineOf(session)).toBe(STORE.line('without'));
+    expect(go(session)).toMatchObject({ kind: 'exited', exit: { kind: 'crashed' } });
+  });
+});
