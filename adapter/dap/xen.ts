@@ -52,7 +52,7 @@ export const listingText = (xen: Xen, file: string): string | undefined =>
 /** Rows of a scope of Xen's, as a node that can be opened. */
 export interface RowsNode {
   readonly kind: 'rows';
-  readonly rows: readonly XenRow[];
+  readonly rows: () => readonly XenRow[];
 }
 
 export function xenScopes(debuggee: Debuggee, { vcpu, frame }: XenFrameRow): DebugProtocol.Scope[] {
@@ -61,13 +61,12 @@ export function xenScopes(debuggee: Debuggee, { vcpu, frame }: XenFrameRow): Deb
     name,
     ...(name === 'Operands' ? { presentationHint: 'arguments' } : {}),
     variablesReference: debuggee.variables.add({ kind: 'rows', rows }),
-    namedVariables: rows.length,
     expensive: false,
   }));
 }
 
 export const rowChildren = (debuggee: Debuggee, { rows }: RowsNode): DebugProtocol.Variable[] =>
-  rows.map((row) => ({
+  rows().map((row) => ({
     name: row.name,
     ...(row.children === undefined ? { evaluateName: row.name } : {}),
     ...describeRow(debuggee, row),
@@ -104,7 +103,7 @@ function describeRow(
 }
 
 function nodeOf({ children, entry, mfn }: XenRow): RowsNode | DecodedNode | null {
-  if (children !== undefined) return children.length === 0 ? null : { kind: 'rows', rows: children };
+  if (children !== undefined) return children.length === 0 ? null : { kind: 'rows', rows: () => children };
   if (entry !== undefined) return { kind: 'entry', entry };
   return mfn === undefined ? null : { kind: 'frame', mfn };
 }

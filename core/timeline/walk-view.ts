@@ -32,7 +32,8 @@ export interface XenRow {
 
 export interface XenScope {
   readonly name: 'Operands' | 'Frames' | 'Changes';
-  readonly rows: readonly XenRow[];
+  /** Made when they are looked at: in a long hypercall they take a while. */
+  readonly rows: () => readonly XenRow[];
 }
 
 export class WalkView {
@@ -62,19 +63,21 @@ export class WalkView {
   scopes(index: number): readonly XenScope[] {
     const activation = this.walk.frames()[index]?.activation;
     if (activation === undefined) return [];
-    const operands = this.operandRows(activation);
+    const line = index === 0 ? this.lineRows() : [];
     return [
-      { name: 'Operands', rows: [...(index === 0 ? this.lineRows() : []), ...operands] },
-      { name: 'Frames', rows: this.frameRows(activation) },
-      { name: 'Changes', rows: this.changeRows() },
+      { name: 'Operands', rows: () => [...line, ...this.operandRows(activation)] },
+      { name: 'Frames', rows: () => this.frameRows(activation) },
+      { name: 'Changes', rows: () => this.changeRows() },
     ];
   }
 
   /** An operand, frame or change by its name, for the debug console and hovers. */
   named(index: number, name: string): XenRow | undefined {
-    return this.scopes(index)
-      .flatMap(({ rows }) => rows)
-      .find((row) => row.name === name);
+    for (const { rows } of this.scopes(index)) {
+      const found = rows().find((row) => row.name === name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   /** What the line at which it stands will do. */
@@ -129,18 +132,18 @@ export class WalkView {
         mfns.add(entryFrame(lowWord(entry), highWord(entry)));
     }
     const { walk } = this;
-    return [...mfns]
-      .filter((frame) => this.hypervisor.frames.has(frame))
-      .map((frame) => {
-        const look = () => this.stateOf(frame);
-        const [old, now, end] = [walk.peek(0, look), look(), walk.peek(walk.positions.length, look)];
-        const fields = Object.keys(now).map((name) => ({
-          name,
-          text: beforeNowAfter(old[name] ?? '', now[name] ?? '', end[name] ?? ''),
-        }));
-        const text = `${now['type']}, type count ${now['type count']}, references ${now['reference count']}`;
-        return { name: `mfn ${formatFrame(frame)}`, text, mfn: frame, children: fields };
-      });
+    const known = [...mfns].filter((frame) => this.hypervisor.frames.has(frame));
+    const look = () => known.map((frame) => this.stateOf(frame));
+    const [olds, nows, ends] = [walk.peek(0, look), look(), walk.peek(walk.positions.length, look)];
+    return known.map((frame, i) => {
+      const [old, now, end] = [olds[i] ?? {}, nows[i] ?? {}, ends[i] ?? {}];
+      const fields = Object.keys(now).map((name) => ({
+        name,
+        text: beforeNowAfter(old[name] ?? '', now[name] ?? '', end[name] ?? ''),
+      }));
+      const text = `${now['type']}, type count ${now['type count']}, references ${now['reference count']}`;
+      return { name: `mfn ${formatFrame(frame)}`, text, mfn: frame, children: fields };
+    });
   }
 
   private stateOf(frame: Mfn): Readonly<Record<string, string>> {
