@@ -2,7 +2,13 @@
  * What kind of kernel a script is, told by the names that it uses: which headers of pasted code it gets without an
  * #include, and where it is linked. The names of the script and of what it includes from beside it count.
  */
-import { type ShippedHeaders, type SourceHost, folderOf, joinPath } from './preprocessor-files.ts';
+import {
+  type ShippedHeaders,
+  type SourceHost,
+  folderOf,
+  isAbsolute,
+  joinPath,
+} from './preprocessor-files.ts';
 
 /**
  * default: at the ABI's virtual base. minios: from address 0 on, the text first, its first page used up by the start code.
@@ -54,7 +60,7 @@ function ownTexts(main: { readonly path: string; readonly text: string }, host: 
   const texts = new Map([[main.path, main.text]]);
   for (const [path, text] of texts) {
     for (const [, name = ''] of text.matchAll(QUOTED_INCLUDE)) {
-      const included = joinPath(folderOf(path), name);
+      const included = isAbsolute(name) ? name : joinPath(folderOf(path), name);
       const found = texts.has(included) ? undefined : host.read(included);
       if (found !== undefined) texts.set(included, found);
     }

@@ -112,7 +112,7 @@ export function headerName(tokens: readonly Token[]): { name: string; quoted: bo
   return { name: name.trim(), quoted: false, token: whole };
 }
 
-const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:[/\\])/.test(path);
+export const isAbsolute = (path: string): boolean => /^([/\\]|[A-Za-z]:[/\\])/.test(path);
 
 export const folderOf = (path: string): string => /^(.*)[/\\]/s.exec(path)?.[1] ?? '';
 

@@ -17,6 +17,9 @@ const ENTRIES = ['kernel_main', 'start_kernel', 'app_main', 'test_main', 'main']
 /** What a handler script defines, and nothing to start. */
 export const HANDLER = 'page_fault_handler';
 const HANDLER_PROGRAM = 'handler-main.c';
+/** XTF's entry function, and the shipped program around it. */
+const TEST = 'test_main';
+const TEST_PROGRAM = 'xtf-main.c';
 /** A header made for the run, which tells the handler's program what to access. */
 const FAULT_HEADER = 'xenscope-fault.h';
 export const ACCESS_KINDS: Readonly<Record<FaultAccess['kind'], number>> = { read: 0, write: 1, exec: 2 };
@@ -45,6 +48,10 @@ export function compileScript(
     ({ unit, problems } = front([FAULT_HEADER, HANDLER_PROGRAM]));
     entry = entryOf(unit, undefined);
     entryName = HANDLER;
+  } else if (entry?.name === TEST && unit.linkage === 'xtf' && config.entry === undefined) {
+    ({ unit, problems } = front([TEST_PROGRAM]));
+    entry = entryOf(unit, undefined);
+    entryName = TEST;
   }
   const told = (entryName === HANDLER ? aboutHandler(problems, unit) : problems).map(sessionProblem);
   const failed = told.some((problem) => problem.severity === 'error');

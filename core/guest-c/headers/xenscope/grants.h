@@ -19,7 +19,7 @@ __XENSCOPE_LIBRARY int init_gnttab(void)
 {
     xen_pfn_t frame = 0;
     struct gnttab_setup_table setup = { .dom = DOMID_SELF, .nr_frames = 1 };
-    unsigned long page = alloc_page();
+    unsigned long page = alloc_pages(0);
     int rc;
 
     set_xen_guest_handle(setup.frame_list, &frame);

@@ -23,7 +23,7 @@ __XENSCOPE_LIBRARY struct __xenscope_block *__xenscope_cut_block(unsigned long s
         __xenscope_blocks[shift] = block->next;
         return block;
     }
-    page = (char *)alloc_page();
+    page = (char *)alloc_pages(0);
     if (page == NULL)
         return NULL;
     for (unsigned long at = 1UL << shift; at < PAGE_SIZE; at += 1UL << shift) {

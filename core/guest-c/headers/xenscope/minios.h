@@ -46,6 +46,13 @@
 #define L3_MASK ((1UL << L4_PAGETABLE_SHIFT) - 1)
 #endif
 
+/* Bootstrap tables that are no L1 tables, as the kernels of 2006 to 2015 count them. */
+#if PAGETABLE_LEVELS > 2
+#define NOT_L1_FRAMES 3
+#else
+#define NOT_L1_FRAMES 1
+#endif
+
 #ifdef __x86_64__
 #define PADDR_BITS 52
 #define PADDR_MASK ((1UL << PADDR_BITS) - 1)
@@ -205,7 +212,7 @@ __XENSCOPE_LIBRARY pgentry_t *need_pgt(unsigned long va)
         pgentry_t *entry = (pgentry_t *)mfn_to_virt(table) + pt_slot(va, level);
 
         if (!(*entry & _PAGE_PRESENT)) {
-            unsigned long page = alloc_page(), pfn = virt_to_pfn(page);
+            unsigned long page = alloc_pages(0), pfn = virt_to_pfn(page);
 
             if (page == 0)
                 return NULL;
@@ -327,7 +334,10 @@ __XENSCOPE_LIBRARY void *map_frames_ex(const unsigned long *frames, unsigned lon
     return va == 0 || do_map_frames(va, frames, n, stride, incr, id, err, prot) != 0 ? NULL : (void *)va;
 }
 
-#define map_frames(frames, n) map_frames_ex(frames, n, 1, 0, 1, DOMID_SELF, NULL, L1_PROT)
+__XENSCOPE_LIBRARY void *map_frames(const unsigned long *frames, unsigned long n)
+{
+    return map_frames_ex(frames, n, 1, 0, 1, DOMID_SELF, NULL, L1_PROT);
+}
 
 __XENSCOPE_LIBRARY int map_frame_rw(unsigned long va, unsigned long mfn)
 {

@@ -261,7 +261,10 @@ __XENSCOPE_LIBRARY int get_order(unsigned long bytes)
     return order;
 }
 
-/* 2^order pages side by side, at a multiple of their size; 0 when there are none. Their frames are not side by side. */
+/*
+ * 2^order pages side by side, at a multiple of their size; 0 when there are none. Their frames are not side by side. The
+ * rest of the library takes its pages here, so that a kernel with an allocator of its own by this name is asked.
+ */
 __XENSCOPE_LIBRARY unsigned long alloc_pages(int order)
 {
     unsigned long bytes = PAGE_SIZE << order, pages;

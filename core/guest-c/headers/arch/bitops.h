@@ -1,0 +1,3 @@
+/* A part of XTF's <xtf.h>. */
+#include <xenscope/xtf.h>
+#include <xenscope/atomic.h>

@@ -1,0 +1,2 @@
+/* A part of XTF's <xtf.h>. */
+#include <xenscope/xtf.h>

@@ -1,0 +1,2 @@
+/* A part of <xtf.h>. */
+#include <xenscope/xtf.h>
