@@ -35,6 +35,8 @@ import type { DomainSpec, GuestImage } from './types.ts';
 
 const SIF_PRIVILEGED = 1;
 const SIF_INITDOMAIN = 2;
+/** SIF_PM_MASK: domain 0 is told which power states Xen itself manages, by default C and P states. */
+const SIF_PM_DEFAULT = 0x300;
 const LEGACY_VCPUS = 32;
 /** vCPUs that a domain may bring up when its specification says nothing. */
 const DEFAULT_VCPUS = 4;
@@ -258,7 +260,7 @@ function writeStartInfo(
   hv.memory.writeBytes(frame, 0, encodeText(info.magic));
   put(info.nrPages, mfns.length);
   put(info.sharedInfo, mfnToMaddr(layout.sharedInfo));
-  put(info.flags, spec.role === 'hardware' ? SIF_PRIVILEGED | SIF_INITDOMAIN : 0);
+  put(info.flags, spec.role === 'hardware' ? SIF_PRIVILEGED | SIF_INITDOMAIN | SIF_PM_DEFAULT : 0);
   if (boot.storePfn !== null && boot.consolePfn !== null) {
     put(info.storeMfn, mfns[boot.storePfn] as number);
     put(info.storeEvtchn, STORE_PORT);

@@ -97,7 +97,7 @@ describe('the hardware domain', () => {
     const guest = new Guest({ spec: { role: 'hardware' } });
     expect(guest.domain.id).toBe(0);
     expect(guest.layout.consoleRing).toBeNull();
-    expect(guest.load(guest.layout.startInfo + BigInt(guest.abi.startInfo.flags.offset), 4)).toBe(3n);
+    expect(guest.load(guest.layout.startInfo + BigInt(guest.abi.startInfo.flags.offset), 4)).toBe(0x303n);
   });
 });
 
