@@ -14,7 +14,9 @@ export interface KernelSource {
   /** As the user named it. */
   readonly path: string;
   readonly includePaths: readonly string[];
-  readonly prelude: boolean;
+  /** Shipped headers that come in front of the script, in order. */
+  readonly headers: readonly string[];
+  readonly link: ImageLink;
   /** The shipped program around a script that defines only a fault handler, with what it shall access. */
   readonly handler: { readonly va: bigint; readonly kind: number; readonly user: boolean } | null;
   readonly entry: EntryCall;
@@ -22,6 +24,17 @@ export interface KernelSource {
   readonly imageBytes: number;
   /** gcc's -O. */
   readonly optimize: OptimizeLevel;
+}
+
+/** Where the image lies, as the model has it. */
+export interface ImageLink {
+  readonly virtBase: bigint;
+  /** Of the first instruction, from the virtual base. */
+  readonly textOffset: number;
+  /** Bytes of the stack when it stands behind the read-only data, 0 when it is the lowest part. */
+  readonly stackBehind: number;
+  /** The script wants the page of the shared info structure under this name. */
+  readonly namesSharedInfo: boolean;
 }
 
 export const OPTIMIZE_LEVELS = ['0', '1', '2', 's'] as const;
@@ -44,8 +57,6 @@ export interface KernelImage {
 
 /** gcc or the linker refuses: what they said. */
 export class KernelNotBuilt extends Error {}
-
-export const VIRT_BASE = 0xffff_ffff_8000_0000n;
 
 const CODE_FLAGS = [
   ...['-m64', '-std=gnu11', '-g', '-w', '-ffreestanding', '-fno-pic', '-no-pie', '-mcmodel=kernel'],
@@ -70,12 +81,18 @@ export async function buildKernel(source: KernelSource, folder: string): Promise
     gcc([...scriptFlags(source), '-c', '-o', script, '-x', 'c', '-'], unitOf(source)),
   ]);
   const path = join(folder, 'kernel.elf');
-  const layout = ['-Wl,-T', join(startup, 'kernel.lds'), `-Wl,--defsym=image_size=${source.imageBytes}`];
+  const { virtBase, textOffset, stackBehind } = source.link;
+  const symbols = {
+    ...{ virt_base: hex(virtBase), text_offset: textOffset, stack_behind: stackBehind },
+    image_size: source.imageBytes,
+  };
+  const defined = Object.entries(symbols).map(([name, value]) => `-Wl,--defsym=${name}=${value}`);
+  const layout = ['-Wl,-T', join(startup, 'kernel.lds'), ...defined];
   await gcc([...LINK_FLAGS, ...layout, '-o', path, start, recorder, script, '-lgcc']);
-  const { symbols, functions } = await symbolsOf(path);
-  const end = symbols.get('image_end');
+  const { addresses, functions } = await symbolsOf(path);
+  const end = addresses.get('image_end');
   if (end === undefined) throw new Error('verify.build: the image has no end');
-  return { path, bytes: Number(end - VIRT_BASE), functions };
+  return { path, bytes: Number(end - virtBase), functions };
 }
 
 function scriptFlags({ path, includePaths, handler, optimize }: KernelSource): string[] {
@@ -92,7 +109,7 @@ function scriptFlags({ path, includePaths, handler, optimize }: KernelSource): s
 }
 
 /** The unit that gcc compiles from standard input: there the script keeps the name that the user gave it. */
-function unitOf({ path, prelude, handler, entry }: KernelSource): string {
+function unitOf({ path, headers, link, handler, entry }: KernelSource): string {
   const args = entry.parameters.map((kind) => (kind === 'start_info' ? '(void *)__xenscope_info' : '0'));
   const call = `${entry.name}(${args.join(', ')})`;
   const calls = {
@@ -101,9 +118,10 @@ function unitOf({ path, prelude, handler, entry }: KernelSource): string {
     nothing: `${call}; return 0;`,
   } as const;
   return [
-    ...(prelude ? ['#include <xenscope.h>'] : []),
+    ...headers.map((name) => `#include <${name}>`),
     `#include ${JSON.stringify(path)}`,
     ...(handler === null ? [] : ['#include <handler-main.c>']),
+    ...(link.namesSharedInfo ? [SHARED_INFO] : []),
     'int script_start(unsigned long __xenscope_info)',
     '{',
     '#ifdef XENSCOPE_START_H',
@@ -115,21 +133,30 @@ function unitOf({ path, prelude, handler, entry }: KernelSource): string {
   ].join('\n');
 }
 
+/** The library's page for the shared info structure under Mini-OS's name, or one for it. */
+const SHARED_INFO = `#ifdef XENSCOPE_START_H
+__asm__(".globl shared_info\\n.set shared_info, __xenscope_shared_info_page");
+#else
+__asm__(".pushsection .bss\\n.balign 4096\\n.globl shared_info\\nshared_info: .skip 4096\\n.popsection");
+#endif`;
+
+const hex = (value: bigint): string => `0x${value.toString(16)}`;
+
 /** Names by address; of several at one address the first is kept. */
 async function symbolsOf(
   path: string,
-): Promise<{ symbols: ReadonlyMap<string, bigint>; functions: ReadonlyMap<bigint, string> }> {
-  const symbols = new Map<string, bigint>();
+): Promise<{ addresses: ReadonlyMap<string, bigint>; functions: ReadonlyMap<bigint, string> }> {
+  const addresses = new Map<string, bigint>();
   const functions = new Map<bigint, string>();
   for (const line of (await tool('nm', [path])).split('\n')) {
     const match = /^([0-9a-f]+) (\w) (.+)$/.exec(line);
     if (match === null) continue;
     const [, digits = '0', kind = '', name = ''] = match;
     const address = BigInt(`0x${digits}`);
-    symbols.set(name, address);
+    addresses.set(name, address);
     if (/[tT]/.test(kind) && !functions.has(address)) functions.set(address, name);
   }
-  return { symbols, functions };
+  return { addresses, functions };
 }
 
 /** A place in a source text. */

@@ -57,9 +57,13 @@ export function compareRuns(model: GuestRun, real: GuestRun, correspondence: Cor
   };
 }
 
-/** Two runs that did not end are compared as far as both went. */
-const neverEnded = (model: GuestRun, real: GuestRun): boolean =>
-  model.end.kind === 'limit' && real.end.kind === 'limit';
+/** Whether a run was stopped by a limit of ours: then the runs are compared as far as both went. */
+export const isCutShort = (model: GuestRun, real: GuestRun): boolean =>
+  model.end.kind === 'limit' || real.end.kind === 'limit';
+
+/** One side has come to its end while the other waits for ever: that is no matter of limits. */
+const waitsAlone = ({ end }: GuestRun, other: GuestRun): boolean =>
+  end.kind === 'limit' && end.isWaiting === true && other.end.kind !== 'limit';
 
 function compareHypercalls(
   model: readonly MadeHypercall[],
@@ -153,7 +157,8 @@ function compareConsoles(model: readonly string[], real: readonly string[], valu
 
 /** How the runs have ended, and what only one of them has. */
 function compareEnds(model: GuestRun, real: GuestRun): Difference[] {
-  if (neverEnded(model, real)) return [];
+  const isLopsided = waitsAlone(model, real) || waitsAlone(real, model);
+  if (isCutShort(model, real) && !isLopsided) return [];
   const differences: Difference[] = [];
   const at = { seq: 0, what: 'count', place: null } as const;
   const counts = [
@@ -172,12 +177,14 @@ function compareEnds(model: GuestRun, real: GuestRun): Difference[] {
       ...at,
       kind: 'end',
       what: 'end',
-      subject: 'the end',
-      model: `${model.end.kind}: ${model.end.reason}`,
-      real: `${real.end.kind}: ${real.end.reason}`,
+      subject: 'of the script',
+      model: endText(model),
+      real: endText(real),
     });
   return differences;
 }
+
+const endText = ({ end: { kind, reason } }: GuestRun): string => `${kind} (${reason.split('\n')[0] ?? ''})`;
 
 /** `mmuext_op MMUEXT_PIN_L2_TABLE`; a long list of equal operations is named once. */
 export function nameOf({ name, operations }: Pick<MadeHypercall, 'name' | 'operations'>): string {

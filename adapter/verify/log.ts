@@ -12,7 +12,8 @@ export const Control = {
   read: 24,
   startInfo: 32,
   root: 40,
-  frames: 48,
+  machineFrames: 48,
+  frames: 56,
 } as const;
 
 const NOT_TOLD = 0xffff_ffffn;

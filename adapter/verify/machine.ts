@@ -27,6 +27,8 @@ export interface RealStart {
   readonly frames: Uint32Array;
   readonly nrPages: number;
   readonly root: bigint;
+  /** Frames of the machine, as Xen counts them. */
+  readonly machineFrames: number;
 }
 
 /** Why the run has ended. */
@@ -61,6 +63,8 @@ const BOOT_MS = 120_000;
 const POLL_MS = 2;
 /** Room for a crash report to come over the serial line. */
 const LAST_WORDS_MS = 300;
+/** Looked at again with what comes after it. */
+const LONGEST_LINE = 256;
 const SHARED_MEMORY = '/dev/shm';
 
 const CONTROL_LINE = /xenscope: control ([0-9a-f]{16})\s/;
@@ -85,6 +89,7 @@ export async function runKernel(
 
 class Machine {
   serial = '';
+  private stopped: 'domain' | 'xen' | null = null;
   private readonly options: MachineOptions;
   private readonly folder: string;
   private readonly process: ChildProcess;
@@ -116,7 +121,7 @@ class Machine {
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
-    this.process.stdout?.on('data', (data: Buffer) => (this.serial += data.toString('latin1')));
+    this.process.stdout?.on('data', (data: Buffer) => this.hear(data.toString('latin1')));
     this.process.stderr?.on('data', (data: Buffer) => (this.problem = data.toString('utf8').trim()));
     this.process.on('error', (error) => (this.problem = error.message));
     process.once('exit', this.onExit);
@@ -153,14 +158,22 @@ class Machine {
     for (;;) {
       const hasEnded = this.drain();
       if (hasEnded) return 'log';
-      if (XEN_STOPPED.test(this.serial) || DOMAIN_STOPPED.test(this.serial) || this.isGone) {
+      if (this.hasStopped) {
         await delay(LAST_WORDS_MS);
         this.drain();
-        return XEN_STOPPED.test(this.serial) ? 'xen' : 'stopped';
+        return this.stopped === 'xen' ? 'xen' : 'stopped';
       }
       if (Date.now() > until) return 'patience';
       await delay(POLL_MS);
     }
+  }
+
+  private hear(text: string): void {
+    const since = Math.max(this.serial.length - LONGEST_LINE, 0);
+    this.serial += text;
+    const fresh = this.serial.slice(since);
+    if (XEN_STOPPED.test(fresh)) this.stopped = 'xen';
+    else if (DOMAIN_STOPPED.test(fresh)) this.stopped ??= 'domain';
   }
 
   /** Ends QEMU and removes its files; may be called again. */
@@ -221,7 +234,8 @@ class Machine {
       frames[pfn] = Number(page.getBigUint64((pfn % perPage) * 8, true));
     }
     frames[Number(nrPages)] = Number(sharedInfo >> 12n);
-    return { frames, nrPages: Number(nrPages), root };
+    const machineFrames = Number(this.word(Control.machineFrames));
+    return { frames, nrPages: Number(nrPages), root, machineFrames };
   }
 
   private async waitForLine(pattern: RegExp): Promise<RegExpExecArray> {
@@ -229,7 +243,7 @@ class Machine {
     while (Date.now() < until) {
       const match = pattern.exec(this.serial);
       if (match !== null) return match;
-      if (this.isGone || DOMAIN_STOPPED.test(this.serial) || XEN_STOPPED.test(this.serial)) break;
+      if (this.hasStopped) break;
       await delay(POLL_MS * 5);
     }
     await delay(LAST_WORDS_MS);
@@ -237,9 +251,12 @@ class Machine {
     throw new RealXenUnavailable(`Xen did not start the script's kernel under QEMU; it ended with:\n${said}`);
   }
 
-  private get isGone(): boolean {
+  private get hasStopped(): boolean {
     return (
-      this.process.exitCode !== null || this.process.signalCode !== null || this.process.pid === undefined
+      this.stopped !== null ||
+      this.process.exitCode !== null ||
+      this.process.signalCode !== null ||
+      this.process.pid === undefined
     );
   }
 

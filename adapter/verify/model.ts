@@ -24,7 +24,9 @@ type Made = Omit<MadeHypercall, 'place' | 'refusal'>;
 export async function runModel(session: Session, real: GuestRun): Promise<ModelRun> {
   const made = recordHypercalls(session, real);
   session.setFilters(NO_FILTERS);
-  while (session.exit === null) {
+  // As far as real Xen went, and a little further: that is enough when it was stopped on its way.
+  const enough = real.end.kind === 'limit' ? real.hypercalls.length + 1 : Infinity;
+  while (session.exit === null && made.length < enough) {
     const stop = session.run({ kind: 'continue' }, SLICE);
     // Leaves room for an interrupt from the keyboard.
     if (stop.kind === 'budget') await new Promise((resolve) => setImmediate(resolve));
@@ -35,13 +37,14 @@ export async function runModel(session: Session, real: GuestRun): Promise<ModelR
     hypercalls: made.map((call, i) => ({ ...call, ...told(own[i]) })),
     faults: session.faultLog.flatMap(
       ({ vector, errorCode, cr2, deliveredTo, file, line }): DeliveredFault[] =>
-        deliveredTo === null
+        // A handler outside the script's image is entered without the stubs, where the recorder cannot see it.
+        deliveredTo === null || deliveredTo.startsWith('0x')
           ? []
           : [{ vector, errorCode, cr2, handler: deliveredTo, place: placeOf(file, line) }],
     ),
     console: session.console,
     end: endOf(session.exit),
-    internal: session.exit.kind === 'internal' ? session.exit.reason : (broken?.message ?? null),
+    internal: session.exit?.kind === 'internal' ? session.exit.reason : (broken?.message ?? null),
   };
 }
 
@@ -84,7 +87,9 @@ function told(record: HypercallRecord | undefined): Pick<MadeHypercall, 'place' 
 const placeOf = (file: string | null, line: number | null): Place | null =>
   file === null || line === null ? null : { file, line };
 
-function endOf({ kind, reason }: ExitInfo): RunEnd {
+function endOf(exit: ExitInfo | null): RunEnd {
+  if (exit === null) return { kind: 'limit', status: null, reason: 'stopped where real Xen was' };
+  const { kind, reason } = exit;
   switch (kind) {
     case 'finished':
       return { kind, status: 0, reason };
@@ -94,8 +99,9 @@ function endOf({ kind, reason }: ExitInfo): RunEnd {
       return { kind, status: status === undefined ? null : Number(status), reason };
     }
     case 'crashed':
-    case 'limit':
       return { kind, status: null, reason };
+    case 'limit':
+      return { kind, status: null, reason, isWaiting: /waits for an event/.test(reason) };
     case 'internal':
       return { kind: 'limit', status: null, reason };
   }

@@ -135,10 +135,18 @@ function endOf(log: RealLog, run: MachineRun): RunEnd {
   const { status } = log;
   if (status === 0) return { kind: 'finished', status, reason: 'the script has finished' };
   if (status !== null) return { kind: 'failed', status, reason: `the script ended with status ${status}` };
-  if (run.end === 'patience')
-    return { kind: 'limit', status: null, reason: 'the script did not end in time' };
+  if (run.end === 'patience') {
+    const reason = 'the script did not end in time';
+    return { kind: 'limit', status: null, reason, isWaiting: isWaiting(log) };
+  }
   if (run.end === 'log') return { kind: 'failed', status: null, reason: 'the access never completed' };
   return shutdownOf(log) ?? { kind: 'crashed', status: null, reason: lastWords(run.serial) };
+}
+
+/** The last call sleeps until an event comes. */
+function isWaiting({ calls }: RealLog): boolean {
+  const last = calls.at(-1);
+  return last?.back === null && last.call.nr === SCHED_OP && last.call.args[0] !== SHUTDOWN;
 }
 
 /** The script's own sched_op, from which it did not come back. */

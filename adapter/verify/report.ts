@@ -2,7 +2,7 @@
 
 import { errnoName } from '../../core/hypervisor/errno.ts';
 import type { JsonObject } from '../../core/timeline/types.ts';
-import type { Comparison, Difference } from './compare.ts';
+import { type Comparison, type Difference, isCutShort } from './compare.ts';
 import type { GuestRun } from './run.ts';
 import type { Verification } from './verify.ts';
 
@@ -16,7 +16,7 @@ export function statusOf(verification: Verification): number {
     case 'compared': {
       const { comparison, model, real } = verification;
       if (comparison.differences.length > 0) return STATUS.different;
-      return model.end.kind === 'limit' && real.end.kind === 'limit' ? STATUS.limit : STATUS.equal;
+      return isCutShort(model, real) ? STATUS.limit : STATUS.equal;
     }
     case 'xen stopped':
       return STATUS.different;
@@ -31,12 +31,15 @@ export function statusOf(verification: Verification): number {
 export function textOf(path: string, { xen, comparison, model, real }: Compared): string {
   const { differences } = comparison;
   const lines = differences.map((difference) => differenceLine(path, difference, xen));
-  const end = endOf(model, real);
   const verdict =
     differences.length === 0
       ? `equal on Xen ${xen}`
       : `${counted(differences.length, 'difference')} from Xen ${xen}`;
-  return [...lines, `${path}: ${countsOf(comparison)}; ${end}: ${verdict}`]
+  return [
+    ...lines,
+    ...crashLines(path, model, real, xen),
+    `${path}: ${countsOf(comparison)}; ${endOf(model, real)}: ${verdict}`,
+  ]
     .map((line) => `${line}\n`)
     .join('');
 }
@@ -64,9 +67,27 @@ const named = (what: string, text: string): string =>
   what === 'rc' ? text.replace(/^-?\d+/, (number) => resultWithName(Number(number))) : text;
 
 function endOf(model: GuestRun, real: GuestRun): string {
-  if (model.end.kind !== real.end.kind) return 'ended differently';
-  if (model.end.kind === 'limit') return 'compared as far as both went, for neither came to an end';
-  return model.end.kind;
+  if (isCutShort(model, real)) return cutShort(model, real);
+  return model.end.kind === real.end.kind ? model.end.kind : 'ended differently';
+}
+
+function cutShort({ end: model }: GuestRun, { end: real }: GuestRun): string {
+  if (model.kind === 'limit' && real.kind === 'limit')
+    return model.isWaiting === true && real.isWaiting === true
+      ? 'both wait for an event that does not come'
+      : 'neither came to an end (--timeout, --max-statements), compared as far as both went';
+  return model.kind === 'limit'
+    ? `the model did not come to an end (${model.reason}), compared as far as it went`
+    : 'real Xen did not come to the end in time (--timeout), compared as far as it went';
+}
+
+/** What both say of a crash, so that one can see whether it is the same. */
+function crashLines(path: string, { end: model }: GuestRun, { end: real }: GuestRun, xen: string): string[] {
+  if (model.kind !== 'crashed' || real.kind !== 'crashed') return [];
+  return [
+    `${path}: the model says: ${model.reason.split('\n')[0] ?? ''}`,
+    `${path}: Xen ${xen} says: ${real.reason.replaceAll('\n', ' / ')}`,
+  ];
 }
 
 const countsOf = ({ hypercalls, faults, lines }: Comparison): string =>
@@ -91,9 +112,10 @@ export function jsonOf(path: string, verification: Verification): JsonObject {
           lines: comparison.lines,
           byAddressOnly: comparison.addresses,
         },
-        differences: comparison.differences.map((difference) => ({
+        differences: comparison.differences.map(({ place, ...difference }) => ({
           ...difference,
-          place: { ...difference.place },
+          file: place?.file ?? null,
+          line: place?.line ?? null,
         })),
         model: runJson(model),
         real: runJson(real),

@@ -37,6 +37,8 @@ export interface RunEnd {
   /** What the script ended with, where it ended by itself. */
   readonly status: number | null;
   readonly reason: string;
+  /** Of a limit: the script waits for an event that does not come, and would for ever. */
+  readonly isWaiting?: boolean;
 }
 
 export interface GuestRun {

@@ -6,9 +6,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
+import { ABIS } from '../../core/abi/index.ts';
 import { functionNamed } from '../../core/guest-c/compile.ts';
+import { LAYOUTS } from '../../core/guest-c/compile-image.ts';
 import { compileUnit } from '../../core/guest-c/front.ts';
-import type { FunctionSymbol } from '../../core/guest-c/tree.ts';
+import { kindOf } from '../../core/guest-c/linkage.ts';
+import { STACK_BYTES } from '../../core/guest-c/program.ts';
+import type { FunctionSymbol, TranslationUnit } from '../../core/guest-c/tree.ts';
 import { DATA_MODELS } from '../../core/guest-c/types.ts';
 import { type RunOptions, readOptions } from '../../core/timeline/options.ts';
 import { RefaultWatch } from '../../core/timeline/refaults.ts';
@@ -19,16 +23,16 @@ import { PAGE_SIZE } from '../../core/units.ts';
 import type { RealXenFiles } from '../real-xen/provide.ts';
 import {
   type EntryCall,
+  type ImageLink,
   KernelNotBuilt,
   type KernelSource,
   type OptimizeLevel,
-  VIRT_BASE,
   buildKernel,
   startupFolder,
 } from './build.ts';
 import { type Comparison, type Correspondence, compareRuns } from './compare.ts';
 import type { LogRecord } from './log.ts';
-import { LEAST_DOMAIN_BYTES, MOST_DOMAIN_BYTES, type RealStart, machineBytes, runKernel } from './machine.ts';
+import { LEAST_DOMAIN_BYTES, MOST_DOMAIN_BYTES, type RealStart, runKernel } from './machine.ts';
 import { runModel } from './model.ts';
 import { LogBook, describeReal } from './real.ts';
 import type { GuestRun } from './run.ts';
@@ -118,7 +122,7 @@ async function onBoth(
   const creation = Session.create({
     ...config,
     memory: run.start.nrPages * PAGE_SIZE,
-    machine: machineBytes(memoryBytes),
+    machine: run.start.machineFrames * PAGE_SIZE,
     startOfDay,
   });
   if (creation.kind !== 'session')
@@ -135,7 +139,7 @@ async function onBoth(
   });
   const model = await runModel(session, real);
   if (model.internal !== null) return { kind: 'internal', message: model.internal };
-  const comparison = compareRuns(model, real, correspondence(run.start, image.bytes));
+  const comparison = compareRuns(model, real, correspondence(run.start, source.link.virtBase, image.bytes));
   return { kind: 'compared', xen: run.version, comparison, model, real, serial: run.serial, problems };
 }
 
@@ -163,14 +167,28 @@ const imageBytes = (session: Session): number => {
 };
 
 function kernelSource(request: VerifyRequest, { fault }: RunOptions, bytes: number): KernelSource {
-  const { program, host, includePaths, prelude, optimize } = request;
-  const { unit } = compileUnit(program, { ...host, includePaths }, DATA_MODELS.x86_64, { prelude });
+  const { program, includePaths, prelude, optimize } = request;
+  const host = { ...request.host, includePaths };
+  const { unit } = compileUnit(program, host, DATA_MODELS.x86_64, { prelude });
   const entry = entryOf(unit, request.entry);
   const access = { va: fault.va, kind: ACCESS_KINDS[fault.kind], user: fault.user };
   return {
-    ...{ path: program.path, includePaths, prelude, optimize, imageBytes: bytes },
+    ...{ path: program.path, includePaths, optimize, imageBytes: bytes },
+    headers: kindOf(program, host, prelude).headers,
+    link: linkOf(unit),
     handler: entry === null && functionNamed(unit, HANDLER) !== null ? access : null,
     entry: entry === null ? HANDLER_ENTRY : entryCall(entry),
+  };
+}
+
+function linkOf({ linkage, scope }: TranslationUnit): ImageLink {
+  const { virtBase, order, textOffset } = LAYOUTS[linkage];
+  const sharedInfo = scope.symbols.get('shared_info');
+  return {
+    virtBase: virtBase ?? ABIS.x86_64.virtBase,
+    textOffset,
+    stackBehind: order[0] === 'text' ? STACK_BYTES : 0,
+    namesSharedInfo: sharedInfo?.kind === 'variable' && sharedInfo.storage === 'provided',
   };
 }
 
@@ -217,10 +235,10 @@ function namedAs(script: string): (file: string) => string {
   };
 }
 
-function correspondence({ frames }: RealStart, bytes: number): Correspondence {
+function correspondence({ frames }: RealStart, virtBase: bigint, bytes: number): Correspondence {
   const pages = bytes / PAGE_SIZE;
   return {
-    image: { from: VIRT_BASE, to: VIRT_BASE + BigInt(bytes) },
+    image: { from: virtBase, to: virtBase + BigInt(bytes) },
     imageFrames: new Set(Array.from(frames.subarray(0, pages), BigInt)),
   };
 }

@@ -40,7 +40,8 @@ struct log_control {
     u64 read;      /* 24: the driver's answer */
     u64 start_info; /* 32: virtual address */
     u64 root;      /* 40: machine frame of the boot root */
-    u64 frames[LOG_PAGES]; /* 48: machine frames of the ring */
+    u64 machine_frames; /* 48: XENMEM_maximum_ram_page */
+    u64 frames[LOG_PAGES]; /* 56: machine frames of the ring */
 };
 
 #endif

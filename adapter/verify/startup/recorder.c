@@ -18,9 +18,10 @@
 #define HYPERVISOR_callback_op 30
 #define HYPERVISOR_event_channel_op 32
 
+#define XENMEM_maximum_ram_page 2
+
 #define FLAT_KERNEL_CS 0xe033
 #define FLAT_KERNEL_SS 0xe02b
-#define VIRT_BASE 0xffffffff80000000UL
 #define PAGE_SIZE 4096UL
 
 #define VECTORS 256
@@ -65,6 +66,8 @@ struct record {
 extern u64 try_copy(void *to, const void *from, u64 bytes);
 extern long plain_hypercall(u64 nr, u64 a, u64 b, u64 c);
 extern u8 trap_stubs[], touch_returned[];
+/* Of the linker script. */
+extern u8 virt_base[];
 
 /* The library's, when the script has it. */
 extern void *__xenscope_trap_handlers[257] __attribute__((weak));
@@ -146,7 +149,7 @@ static void put_backtrace(struct record *record, u64 first, u64 frame)
 
     put(record, 0);
     put(record, first);
-    while (count < MAX_FRAMES && frame > VIRT_BASE) {
+    while (count < MAX_FRAMES && frame > (u64)virt_base) {
         u64 above = word_at(frame), back = word_at(frame + 8);
 
         if (back == 0)
@@ -412,7 +415,7 @@ static void say(const char *text, u64 number)
 
 static u64 frame_of(const u64 *p2m, const volatile void *address)
 {
-    return p2m[((u64)address - VIRT_BASE) / PAGE_SIZE];
+    return p2m[((u64)address - (u64)virt_base) / PAGE_SIZE];
 }
 
 /* Tells the driver where the log is, and waits until it has looked at the domain as it begins. */
@@ -427,6 +430,7 @@ void recorder_start(u64 start_info)
     plain_hypercall(HYPERVISOR_stack_switch, FLAT_KERNEL_SS, boot_stack, 0);
     control.magic = LOG_MAGIC;
     control.start_info = start_info;
+    control.machine_frames = plain_hypercall(HYPERVISOR_memory_op, XENMEM_maximum_ram_page, 0, 0);
     control.root = frame_of(p2m, (void *)pt_base);
     for (u64 i = 0; i < LOG_PAGES; i++)
         control.frames[i] = frame_of(p2m, ring + i * LOG_PAGE_BYTES);

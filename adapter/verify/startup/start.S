@@ -5,7 +5,6 @@
  * The recorder works on a stack of its own, so that it leaves no trace on the script's.
  */
 
-#define STACK_TOP (virt_base + 0x10000)
 #define RECORDER_STACK_SIZE 0x20000
 
 #define HYPERVISOR_iret 23
@@ -24,7 +23,7 @@
     .popsection
 
 NOTE(1, .quad _start)                /* ENTRY */
-NOTE(3, .quad 0xffffffff80000000)    /* VIRT_BASE */
+NOTE(3, .quad virt_base)             /* VIRT_BASE */
 NOTE(4, .quad 0)                     /* PADDR_OFFSET */
 NOTE(5, .asciz "xen-3.0")            /* XEN_VERSION */
 NOTE(6, .asciz "xenscope-script")    /* GUEST_OS */
@@ -35,7 +34,7 @@ NOTE(17, .long 1 << 11)              /* SUPPORTED_FEATURES: can be domain 0 */
     .text
     .globl _start
 _start:
-    movq $STACK_TOP, %rsp
+    movq $stack_top, %rsp
     movq %rsi, %rdi
     xorl %ebp, %ebp
     movq %rsi, %rbx
