@@ -36,6 +36,13 @@ export interface LaunchAttributes {
   readonly maxStatements?: number;
   /** Default true: F5 stops on the first line of the script's entry function. */
   readonly stopOnEntry?: boolean;
+  /**
+   * Whether a guest that has come to its end stands still once more, so that one can go back from there: `failure` when
+   * it has crashed or failed. Default `never`.
+   */
+  readonly stopOnExit?: 'never' | 'failure' | 'always';
+  /** Memory for going back in time, a number of bytes or a text; default `256MiB`. */
+  readonly historyMemory?: string | number;
   /** Default true: a step into a hypercall goes into Xen, line by line; false goes into the library's wrapper. */
   readonly stepIntoXen?: boolean;
   /** Folders searched by `#include`, after the script's own. */
@@ -210,10 +217,42 @@ export interface CustomRequests {
     { readonly text: string; readonly frameId?: number },
     { readonly memoryReference: string; readonly label: string } | Unknown,
   ];
+  /** One step back: into the statement before, over calls, or out to the call of this function. Answered at once. */
+  'xenscope/stepBack': [{ readonly threadId: number; readonly how: 'into' | 'over' | 'out' }, undefined];
+  /** Goes to a position, or to the start or end of what is known; answered at once, `stopped` tells of the arrival. */
+  'xenscope/seek': [{ readonly position: number }, undefined];
+  'xenscope/history': [
+    /** Which of the known hypercalls: from a number on, all or the refused ones. */
+    { readonly from: number; readonly count: number; readonly refusedOnly?: boolean },
+    HistorySummary,
+  ];
   'xenscope/hypercalls': [
     { readonly from: number; readonly count: number },
     { readonly total: number; readonly rows: readonly HypercallRow[] },
   ];
+}
+
+/** Where the session stands in the run. Positions are numbers in the order of time. */
+export interface HistorySummary {
+  readonly position: number;
+  readonly start: number;
+  /** The latest that is known. */
+  readonly end: number;
+  /** Hypercalls known, also those ahead. */
+  readonly total: number;
+  readonly rows: readonly HistoryRow[];
+  /** What to ask for as `from` next, null at the end. */
+  readonly next: number | null;
+}
+
+export interface HistoryRow {
+  readonly seq: number;
+  /** Just before the call. */
+  readonly position: number;
+  readonly name: string;
+  readonly domain: number;
+  readonly vcpu: number;
+  readonly refused: boolean;
 }
 
 export interface HypercallRow {

@@ -43,6 +43,9 @@ export interface EventBodies extends CustomEvents {
   readonly output: DebugProtocol.OutputEvent['body'];
   readonly invalidated: DebugProtocol.InvalidatedEvent['body'];
   readonly memory: DebugProtocol.MemoryEvent['body'];
+  readonly progressStart: DebugProtocol.ProgressStartEvent['body'];
+  readonly progressUpdate: DebugProtocol.ProgressUpdateEvent['body'];
+  readonly progressEnd: DebugProtocol.ProgressEndEvent['body'];
 }
 
 /** Requests that the adapter answers, with the bodies of their responses. */
@@ -64,6 +67,8 @@ export interface ResponseBodies {
   readonly stepIn: undefined;
   readonly stepInTargets: DebugProtocol.StepInTargetsResponse['body'];
   readonly stepOut: undefined;
+  readonly stepBack: undefined;
+  readonly reverseContinue: undefined;
   readonly pause: undefined;
   readonly threads: DebugProtocol.ThreadsResponse['body'];
   readonly stackTrace: DebugProtocol.StackTraceResponse['body'];
@@ -85,6 +90,9 @@ export interface ResponseBodies {
   readonly 'xenscope/walk': CustomRequests['xenscope/walk'][1];
   readonly 'xenscope/resolve': CustomRequests['xenscope/resolve'][1];
   readonly 'xenscope/hypercalls': CustomRequests['xenscope/hypercalls'][1];
+  readonly 'xenscope/stepBack': CustomRequests['xenscope/stepBack'][1];
+  readonly 'xenscope/seek': CustomRequests['xenscope/seek'][1];
+  readonly 'xenscope/history': CustomRequests['xenscope/history'][1];
 }
 
 export type RequestName = keyof ResponseBodies;

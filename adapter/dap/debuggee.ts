@@ -26,6 +26,10 @@ const SLICE = 100_000;
 export type Standing =
   | Exclude<Stop, { readonly kind: 'budget' | 'exited' }>
   | { readonly kind: 'entry'; readonly vcpu: number }
+  /** Where a seek has led. */
+  | { readonly kind: 'goto'; readonly vcpu: number; readonly position: number }
+  /** The guest has finished; it can still be gone back. */
+  | { readonly kind: 'ending'; readonly vcpu: number; readonly exit: ExitInfo }
   | { readonly kind: 'pause'; readonly vcpu: number };
 
 /** What came of a run. */
@@ -35,7 +39,11 @@ export type RunResult =
   /** The session was given up while the guest ran; nobody waits for an answer. */
   | { readonly kind: 'abandoned' };
 
+/** Whether a guest that has come to its end stands still once more, so that one can go back from there. */
+export type StopOnExit = 'never' | 'failure' | 'always';
+
 export interface LaunchOptions {
+  readonly stopOnExit: StopOnExit;
   readonly stopOnEntry: boolean;
   readonly noDebug: boolean;
   /** Unchecked launch attributes, for `restart`. */
@@ -71,6 +79,10 @@ export class Debuggee {
   private log: string[];
   private consoleShown: number;
   private wish: Wish;
+  /** It stands at its end, and the client knows. */
+  private hasToldEnd: boolean;
+  /** The end of what was known of the run when it last stood still. */
+  private endKnown: number;
 
   constructor(session: Session, options: LaunchOptions) {
     this.session = session;
@@ -86,6 +98,8 @@ export class Debuggee {
     this.log = [];
     this.consoleShown = 0;
     this.wish = 'run';
+    this.hasToldEnd = false;
+    this.endKnown = 0;
     this.setFilters(DEFAULT_FILTERS);
   }
 
@@ -113,6 +127,38 @@ export class Debuggee {
     );
   }
 
+  /** Goes back to the last place where `test`, a breakpoint or a filter would have stopped. */
+  goBack(test: StopTest, onSlice: () => void): Promise<RunResult> {
+    const judge = (stop: Stop, at: number) =>
+      this.options.noDebug ? !isBreakpoint(stop) : this.breakpoints.accepts(stop, at);
+    return this.run(
+      () => this.session.back(test, SLICE, judge),
+      onSlice,
+      (vcpu) => ({ kind: 'step', vcpu }),
+    );
+  }
+
+  /** Goes where a journey of the session's leads: `undefined` from `slice` stands for "not there yet". */
+  travel(slice: (budget: number) => boolean, onSlice: () => void): Promise<RunResult> {
+    return this.run(
+      () => (slice(SLICE) ? { kind: 'step', vcpu: this.session.turn } : { kind: 'budget' }),
+      onSlice,
+      (vcpu) => ({ kind: 'goto', vcpu, position: this.session.position }),
+    );
+  }
+
+  /** Whether an edit has made what was known of the time to come another future; asked once after each edit. */
+  hasLostFuture(): boolean {
+    const { end, console: lines } = this.session;
+    const isLost = end < this.endKnown;
+    this.endKnown = end;
+    if (isLost) {
+      this.consoleShown = Math.min(this.consoleShown, lines.length);
+      this.breakpoints.forgetAfter(this.session.position);
+    }
+    return isLost;
+  }
+
   /** Asks a running guest to stand still at the end of its slice. */
   pause(): void {
     if (this.wish === 'run') this.wish = 'pause';
@@ -133,6 +179,7 @@ export class Debuggee {
   /** Lines that the guests printed since the last call. */
   takeConsole(): readonly ConsoleLine[] {
     const first = this.consoleShown;
+    // After going back the session shows fewer lines than the client has been told.
     const lines = this.session.console.slice(first);
     this.consoleShown += lines.length;
     return lines.map((text, index) => {
@@ -165,8 +212,9 @@ export class Debuggee {
       onSlice();
       const wish = this.currentWish();
       if (wish === 'abandon') return { kind: 'abandoned' };
-      if (stop.kind === 'exited') return { kind: 'exited', exit: stop.exit };
+      if (stop.kind === 'exited') return this.ended(stop.exit);
       if (stop.kind === 'budget') {
+        if (wish === 'pause') this.session.abandonTravel();
         if (wish === 'pause') return this.stand({ kind: 'pause', vcpu: this.runningVcpu() }, []);
       } else if (!this.options.noDebug || !isBreakpoint(stop)) {
         const verdict = this.breakpoints.judge(stop);
@@ -175,6 +223,15 @@ export class Debuggee {
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** At its end the guest stands still once more, when that is wanted and has not been told yet. */
+  private ended(exit: ExitInfo): RunResult {
+    const { stopOnExit, noDebug } = this.options;
+    const isWanted = stopOnExit === 'always' || (stopOnExit === 'failure' && exit.kind !== 'finished');
+    if (!isWanted || noDebug || this.hasToldEnd) return { kind: 'exited', exit };
+    this.hasToldEnd = true;
+    return this.stand({ kind: 'ending', vcpu: this.session.turn, exit }, []);
   }
 
   /** Between slices the client may have changed its mind. */
@@ -186,6 +243,8 @@ export class Debuggee {
     this.hitBreakpoints = ids;
     this.wish = 'run';
     this.standing = standing;
+    this.hasToldEnd = this.session.exit !== null;
+    this.endKnown = this.session.end;
     this.stops++;
     return { kind: 'standing', standing };
   }

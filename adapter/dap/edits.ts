@@ -3,6 +3,9 @@
 import type { Context } from './context.ts';
 import type { Debuggee } from './debuggee.ts';
 
+const LOST_FUTURE =
+  'What came after this place is forgotten: the guest will go on from here with what you have changed.\n';
+
 /** Bytes that an edit has changed, as the client named them. */
 export interface EditedMemory {
   readonly memoryReference: string;
@@ -14,8 +17,10 @@ export interface EditedMemory {
 /** Views ask again; handles given out so far stay valid, since objects have not moved. */
 export function stateEdited(context: Context, debuggee: Debuggee, memory?: EditedMemory): void {
   debuggee.stops++;
+  const hasLostFuture = debuggee.hasLostFuture();
   const { supportsInvalidatedEvent, supportsMemoryEvent } = context.traits;
   context.afterResponse(() => {
+    if (hasLostFuture) context.sendEvent('output', { category: 'console', output: LOST_FUTURE });
     if (supportsInvalidatedEvent) context.sendEvent('invalidated', { areas: ['variables'] });
     if (supportsMemoryEvent && memory !== undefined) context.sendEvent('memory', memory);
     context.sendEvent('xenscope/stateChanged', { stop: debuggee.stops });

@@ -4,7 +4,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { ExitInfo, StopTest } from '../../core/timeline/types.ts';
 import { describeError } from '../../core/hypervisor/errno.ts';
 import { styled } from './ansi.ts';
-import { RequestError } from './arguments.ts';
+import { type RequestArguments, RequestError } from './arguments.ts';
 import { type Context, type RequestRow, type RequestRows, debuggeeOf } from './context.ts';
 import type { Debuggee, RunResult, Standing } from './debuggee.ts';
 import { staleSentence } from './exceptions.ts';
@@ -16,7 +16,8 @@ type Names = 'continue' | 'next' | 'stepIn' | 'stepOut' | 'pause';
 export const EXECUTION: RequestRows<Names> = {
   continue: {
     when: ['stopped'],
-    handle(context) {
+    handle(context, args) {
+      if (args.all['threadId'] !== undefined) threadVcpu(debuggeeOf(context), args);
       goLater(context, { kind: 'continue' });
       return { allThreadsContinued: true };
     },
@@ -34,18 +35,18 @@ export const EXECUTION: RequestRows<Names> = {
   },
 };
 
+/** The vCPU of the thread that a request names. */
+export function threadVcpu(debuggee: Debuggee, args: RequestArguments): number {
+  const vcpu = args.integer('threadId', 1) - 1;
+  if (debuggee.session.vcpus().some((summary) => summary.vcpu === vcpu)) return vcpu;
+  throw new RequestError(`There is no thread ${vcpu + 1}.`);
+}
+
 function step(how: 'into' | 'over' | 'out'): RequestRow<undefined> {
   return {
     when: ['stopped'],
     handle(context, args) {
-      const vcpu = args.integer('threadId', 1) - 1;
-      if (
-        !debuggeeOf(context)
-          .session.vcpus()
-          .some((summary) => summary.vcpu === vcpu)
-      ) {
-        throw new RequestError(`There is no thread ${vcpu + 1}.`);
-      }
+      const vcpu = threadVcpu(debuggeeOf(context), args);
       const target = how === 'into' ? args.optionalInteger('targetId') : undefined;
       const { frames } = debuggeeOf(context);
       goLater(context, {
@@ -70,8 +71,13 @@ function goLater(context: Context, test: StopTest): void {
 
 /** Lets the guest run and tells the client how that ends. */
 export function startRunning(context: Context, debuggee: Debuggee, test: StopTest | 'from the start'): void {
+  startMoving(context, debuggee, runToNews(context, debuggee, test));
+}
+
+/** Tells the client how a movement ends that has begun. */
+export function startMoving(context: Context, debuggee: Debuggee, movement: Promise<RunResult>): void {
   context.life = { kind: 'running', debuggee };
-  runToNews(context, debuggee, test).then(
+  movement.then(
     (result) => {
       tellResult(context, debuggee, result);
     },
@@ -91,8 +97,7 @@ async function runToNews(
   };
   if (test !== 'from the start') {
     // Past its end the guest only has its exit left to tell.
-    const { exit } = debuggee.session;
-    return exit === null ? debuggee.go(test, onSlice) : { kind: 'exited', exit };
+    return debuggee.go(test, onSlice);
   }
   const { stopOnEntry, noDebug } = debuggee.options;
   if (!stopOnEntry || noDebug) return debuggee.go({ kind: 'continue' }, onSlice);
@@ -163,6 +168,14 @@ function reasonOf(
   standing: Standing,
 ): Pick<DebugProtocol.StoppedEvent['body'], 'reason' | 'description' | 'text'> {
   switch (standing.kind) {
+    case 'goto':
+      return { reason: 'goto', description: `Position ${standing.position}` };
+    case 'ending':
+      return {
+        reason: 'pause',
+        description: 'The guest has ended; go back from here, or continue to end the session',
+        text: `The guest ${EXIT_WORDS[standing.exit.kind]}: ${standing.exit.reason}`,
+      };
     case 'start':
       return { reason: 'entry', description: 'Start of history' };
     case 'entry':

@@ -6,16 +6,28 @@
 import { resolve } from 'node:path';
 import type { SessionConfig } from '../../core/timeline/types.ts';
 import { type RequestArguments, RequestError } from './arguments.ts';
+import type { StopOnExit } from './debuggee.ts';
 
 /** What a launch asks for: the run's configuration without the texts of its scripts, and how to debug it. */
 export interface RunAttributes {
   readonly programs: readonly string[];
   readonly session: Omit<SessionConfig, 'programs' | 'host'>;
   readonly stopOnEntry: boolean;
+  readonly stopOnExit: StopOnExit;
   readonly noDebug: boolean;
 }
 
+/** The attributes of a launch; what is wrong with one is shown to the user, who has written it. */
 export function readLaunchAttributes(args: RequestArguments): RunAttributes {
+  try {
+    return readAttributes(args);
+  } catch (error) {
+    if (error instanceof RequestError) throw new RequestError(error.message, { showUser: true });
+    throw error;
+  }
+}
+
+function readAttributes(args: RequestArguments): RunAttributes {
   return {
     programs: readProgram(args),
     session: {
@@ -32,12 +44,14 @@ export function readLaunchAttributes(args: RequestArguments): RunAttributes {
       linearPageTables: args.all['linearPageTables'] === undefined ? true : args.flag('linearPageTables'),
       l1tf: args.optionalText('l1tf'),
       maxStatements: args.optionalInteger('maxStatements', 1),
+      historyMemory: readSize(args, 'historyMemory'),
       stepIntoXen: args.all['stepIntoXen'] === undefined ? true : args.flag('stepIntoXen'),
       trace: false,
       journal: true,
     },
     // A debugger for learning: without a word about it, F5 stops where the script begins.
     stopOnEntry: args.all['stopOnEntry'] === undefined ? true : args.flag('stopOnEntry'),
+    stopOnExit: args.optionalWord('stopOnExit', ['never', 'failure', 'always']) ?? 'never',
     noDebug: args.flag('noDebug'),
   };
 }
@@ -57,7 +71,10 @@ function readProgram(args: RequestArguments): readonly string[] {
   return sound.map((path) => resolve(path));
 }
 
-function readSize(args: RequestArguments, name: 'memory' | 'machine'): string | number | undefined {
+function readSize(
+  args: RequestArguments,
+  name: 'memory' | 'machine' | 'historyMemory',
+): string | number | undefined {
   const value = args.all[name];
   if (value === undefined || typeof value === 'string' || typeof value === 'number') return value;
   throw new RequestError(`${name}: give a size such as "16MiB" or a number of bytes.`, { showUser: true });

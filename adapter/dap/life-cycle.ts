@@ -27,6 +27,7 @@ const CAPABILITIES: DebugProtocol.Capabilities = {
   supportsDataBreakpoints: true,
   supportsDataBreakpointBytes: true,
   supportsStepInTargetsRequest: true,
+  supportsStepBack: true,
   supportsEvaluateForHovers: true,
   supportsClipboardContext: true,
   supportsExceptionInfoRequest: true,
@@ -135,6 +136,7 @@ function launch(context: Context, args: RequestArguments): Debuggee {
   if (creation.kind === 'problems') throw launchError(compileFailure(creation.problems));
   return new Debuggee(creation.session, {
     stopOnEntry: attributes.stopOnEntry,
+    stopOnExit: attributes.stopOnExit,
     noDebug: attributes.noDebug,
     attributes: args,
     scripts: [...read.programs.map(({ path }) => path), ...host.filesRead],

@@ -10,6 +10,7 @@ import { EXECUTION } from './execution.ts';
 import { LIFE_CYCLE } from './life-cycle.ts';
 import { MEMORY } from './memory.ts';
 import { SOURCES } from './sources.ts';
+import { TRAVEL } from './travel.ts';
 import { STACK } from './stack.ts';
 import { VARIABLES } from './variables.ts';
 import { VIEWS } from './views.ts';
@@ -21,6 +22,7 @@ export const REQUESTS: RequestRows = {
   ...DATA_BREAKPOINTS,
   ...EXCEPTIONS,
   ...EXECUTION,
+  ...TRAVEL,
   ...STACK,
   ...SOURCES,
   ...VARIABLES,

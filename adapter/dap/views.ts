@@ -17,7 +17,7 @@ type Names =
   | 'xenscope/hypercalls';
 
 /** The most rows that one answer holds (`MaxRows` of protocol.ts). */
-const MAX_ROWS = 1024;
+export const MAX_ROWS = 1024;
 const FRAME_TYPES = ['none', 'l1', 'l2', 'l3', 'l4', 'seg_desc', 'shared', 'writable'] as const;
 const P2M_STATES = ['ok', 'invalid', 'm2p-disagrees', 'foreign'] as const;
 const MAX_FRAME = 2 ** 40;

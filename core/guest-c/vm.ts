@@ -303,6 +303,13 @@ export class Vm {
     this.windowLimit = words.length - this.margin;
   }
 
+  /** Whether the windows in use hold the same. */
+  hasWindows(words: Int32Array): boolean {
+    const top = this.windowTop(this.base);
+    for (let i = 0; i < top; i++) if (this.windows[i] !== words[i]) return false;
+    return true;
+  }
+
   /** The exit that `run` has told is not acted on: the next run comes to it again. */
   keepTrap(): void {
     this.vector = this.trapFromMmu ? -1 : this.trapVector;

@@ -316,6 +316,21 @@ export class Execution {
     this.standsAtHypercall = vm.atHypercall || (this.rests && vm.isBehindHypercall);
   }
 
+  /** Whether the processors are the same, with the same in the windows that are in use. */
+  hasWindowsOf({ turns, vms }: ExecutionState): boolean {
+    return (
+      turns.processors === this.turns.snapshot().processors &&
+      turns.processors.every(({ vm }, i) => vm.hasWindows(vms[i]?.windows ?? vm.windows))
+    );
+  }
+
+  restoreWindows({ turns, vms }: ExecutionState): void {
+    for (const [i, { vm }] of turns.processors.entries()) {
+      const own = vms[i];
+      if (own !== undefined) vm.restoreWindows(own.windows);
+    }
+  }
+
   /** What comes next will be another. */
   forgetFuture(): void {
     if (this.entered !== null && this.entered > this.position) this.entered = null;

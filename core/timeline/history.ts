@@ -290,6 +290,6 @@ export interface Stretch {
   readonly endsInEdit: boolean;
 }
 
-export function isSameWords(a: Int32Array, b: Int32Array): boolean {
+function isSameWords(a: Int32Array, b: Int32Array): boolean {
   return a.length === b.length && a.every((word, i) => word === b[i]);
 }

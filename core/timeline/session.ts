@@ -117,7 +117,10 @@ export class Session {
     this.hypervisor.observer = {
       trapDelivered: (_, trap) => this.execution.trapDelivered(trap),
       vcpuInitialised: (vcpu) => this.execution.vcpuInitialised(vcpu),
-      consoleWritten: (domain, text) => recorder.write(domain.id, text),
+      consoleWritten: (domain, text) => {
+        this.timeline.printing();
+        recorder.write(domain.id, text);
+      },
     };
     if (config.trace === true)
       this.hypervisor.tracer = checkTexts((line) => this.execution.checks.push(line));
@@ -207,6 +210,11 @@ export class Session {
     return this.execution.position;
   }
 
+  /** The vCPU whose turn it is. */
+  get turn(): VcpuNumber {
+    return this.execution.turns.number;
+  }
+
   /** The earliest position that can be gone to. */
   get start(): Position {
     return this.history.start;
@@ -228,7 +236,7 @@ export class Session {
    */
   back(test: StopTest, budget: number, judge: StopJudge = () => true): Stop {
     const { walks } = this.execution;
-    const origin = this.position;
+    const origin = this.timeline.origin;
     const inside = walks.go(test, 'backward');
     if (inside !== null) return inside;
     const stop = this.timeline.back(test, budget, judge);

@@ -9,7 +9,7 @@
 import type { Mark, Store } from '../state/store.ts';
 import { standsAtCall } from './event-stops.ts';
 import type { Execution, ExecutionState, RunEnd, RunTest } from './execution.ts';
-import { type History, isSameWords } from './history.ts';
+import type { History } from './history.ts';
 import { type Position, position } from './position.ts';
 import type { Stop, StopTest, VcpuNumber } from './types.ts';
 
@@ -22,7 +22,6 @@ const LAST_WINDOW = 1 << 22;
 /** Parts into which a stretch is divided to find the last change in it. */
 const PARTS = 16;
 
-const NO_WORDS = new Int32Array(0);
 const CONTINUE: RunTest = { kind: 'continue' };
 
 /** Whether a stop that a condition allows is one for the user: what hit counts and log points decide. */
@@ -48,6 +47,9 @@ export class Timeline {
   /** Does something with no breakpoint set and nothing watched. */
   private readonly undisturbed: <T>(work: () => T) => T;
   private journey: Journey<unknown> | null = null;
+  private from: Position | null = null;
+  /** What the edit in progress is known to have changed; null outside of edits. */
+  private edits: 'nothing yet' | 'something' | null = null;
   private goal: { readonly from: Position; readonly to: Position } | null = null;
 
   constructor(store: Store, execution: Execution, history: History, undisturbed: <T>(work: () => T) => T) {
@@ -90,6 +92,11 @@ export class Timeline {
     return this.travel(() => this.seekingChange(cells), budget);
   }
 
+  /** Where the journey in progress began; here, when there is none. */
+  get origin(): Position {
+    return this.from ?? this.execution.position;
+  }
+
   /** How much of the journey in progress lies behind: 0 to 1. */
   get travelled(): number {
     if (this.goal === null) return 1;
@@ -100,8 +107,7 @@ export class Timeline {
   /** Ends the journey in progress where it is. */
   abandon(): void {
     if (this.journey === null) return;
-    this.journey = null;
-    this.goal = null;
+    this.forgetJourney();
     this.execution.settle();
   }
 
@@ -113,14 +119,27 @@ export class Timeline {
     const { history, store } = this;
     const mark = store.mark();
     const before = this.execution.snapshot();
+    this.edits = 'nothing yet';
     try {
       return change();
     } finally {
       if (this.hasEdited(mark, before)) {
         history.forgetFuture();
         history.take('edit');
+      } else {
+        // What an expression has left above the stack and in registers is not what the run has known.
+        store.undoTo(mark);
+        this.execution.restoreWindows(before);
       }
+      this.edits = null;
     }
+  }
+
+  /** The guest is about to print. In an edit that is a change by itself. */
+  printing(): void {
+    if (this.edits !== 'nothing yet') return;
+    this.edits = 'something';
+    this.history.forgetFuture();
   }
 
   /** A step of a vCPU whose turn it is not: at the end of what is known the turn is given to it. */
@@ -134,27 +153,33 @@ export class Timeline {
   private hasEdited(since: Mark, before: ExecutionState): boolean {
     const { store, execution } = this;
     const delta = store.since(since);
-    if (delta === null) return true;
+    if (delta === null || this.edits === 'something') return true;
     // An expression uses registers and stack, and puts them back.
     const first = new Map<number, number>();
     delta.cells.forEach((cell, i) => first.has(cell) || first.set(cell, delta.words[i] as number));
     for (const [cell, word] of first) if (store.word(cell) !== word) return true;
-    return !isSameState(before, execution.snapshot());
+    return !execution.hasWindowsOf(before);
   }
 
   private travel<T>(begin: () => Journey<T>, budget: number): Travel<T> {
+    this.from ??= this.execution.position;
     this.journey ??= begin();
     const journey = this.journey as Journey<T>;
     for (let spent = 0; spent < budget;) {
       const next = journey.next();
       if (next.done === true) {
-        this.journey = null;
-        this.goal = null;
+        this.forgetJourney();
         return { kind: 'arrived', result: next.value };
       }
       spent += next.value;
     }
     return { kind: 'budget' };
+  }
+
+  private forgetJourney(): void {
+    this.journey = null;
+    this.goal = null;
+    this.from = null;
   }
 
   // ---- going to a place --------------------------------------------------------------------------------------------------
@@ -329,11 +354,6 @@ export class Timeline {
 /** Stops at which the run stands still and could go on. */
 const isStanding = (end: Stop): boolean =>
   end.kind !== 'exited' && end.kind !== 'limit' && end.kind !== 'internal' && end.kind !== 'budget';
-
-/** Whether the processors' windows are the same. */
-const isSameState = (a: ExecutionState, b: ExecutionState): boolean =>
-  a.vms.length === b.vms.length &&
-  a.vms.every(({ windows }, i) => isSameWords(windows, b.vms[i]?.windows ?? NO_WORDS));
 
 function touches(changed: Uint32Array, cells: ReadonlySet<number>): boolean {
   for (const cell of changed) if (cells.has(cell)) return true;

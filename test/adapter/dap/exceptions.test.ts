@@ -13,6 +13,9 @@ const crash = folder.write('crash.guest.c', CRASH.text);
 const loop = folder.write('loop.guest.c', LOOP.text);
 const calls = folder.write('calls.guest.c', CALLS.text);
 
+/** Where the endless loop can be found: in its head or in its body. */
+const LOOP_LINES = [String(LOOP.line('loop') - 1), LOOP.at('loop')];
+
 describe('a refused hypercall', () => {
   it.each(['x86_64', 'x86_32'] as const)(
     'stops on the user’s own line and explains itself: %s',
@@ -185,7 +188,9 @@ describe('an endless loop', () => {
       /the guest is running; pause it first/,
     );
     await editor.ask('pause', { threadId: 1 });
-    expect(await editor.stops()).toMatchObject({ reason: 'pause', at: LOOP.at('loop') });
+    const stop = await editor.stops();
+    expect(stop).toMatchObject({ reason: 'pause' });
+    expect(LOOP_LINES).toContain(stop.at);
     const before = Number(await editor.evaluate('turns'));
     await editor.continues();
     await editor.ask('pause', { threadId: 1 });
@@ -218,7 +223,8 @@ describe('an endless loop', () => {
     const editor = new DapClient();
     await editor.launch({ program: loop, stopOnEntry: false, maxStatements: 50_000 });
     const stop = await editor.stops();
-    expect(stop).toMatchObject({ reason: 'exception', at: LOOP.at('loop') });
+    expect(stop).toMatchObject({ reason: 'exception' });
+    expect(LOOP_LINES).toContain(stop.at);
     expect(stop.body.text).toMatch(/50.?000/);
     await editor.continues();
     expect(await editor.told('exited')).toEqual({ exitCode: 4 });
