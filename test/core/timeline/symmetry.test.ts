@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Position } from '../../../core/timeline/position.ts';
 import { Session } from '../../../core/timeline/session.ts';
-import { NO_FILTERS, type Stop, type StopTest } from '../../../core/timeline/types.ts';
+import { NO_FILTERS, type StopTest } from '../../../core/timeline/types.ts';
 import { randomNumbers, randomProgram } from './random-programs.ts';
 import { type Options, go, host } from './scripts.ts';
 import { wholeState } from './whole-state.ts';
