@@ -1,4 +1,5 @@
-// npm test: everything. Types, lint, the unit suite with the DAP transcripts (vitest), and the suite inside a real VS Code.
+// npm test: everything. Types, lint, the unit suite with the DAP transcripts (vitest), the model against a real Xen, and
+// the suite inside a real VS Code.
 // Each step runs even when one before it failed; the last line sums all suites: `N passed, N failed`.
 
 import { mkdir, readFile } from 'node:fs/promises';
@@ -17,7 +18,8 @@ const steps = [
   { name: 'build', run: () => check(process.execPath, ['build.mjs', '--quiet'], 2) },
   { name: 'types', run: () => check('npm', ['run', '--silent', 'typecheck'], 4) },
   { name: 'lint', run: () => check('npm', ['run', '--silent', 'lint'], 4) },
-  { name: 'unit tests and DAP transcripts', run: vitest },
+  { name: 'unit tests and DAP transcripts', run: unitTests },
+  { name: 'real Xen under QEMU', run: oracle },
   { name: 'VS Code', run: () => testVsCode({ build: false }) },
 ];
 
@@ -54,17 +56,30 @@ async function check(command, args, limitMinutes) {
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1 };
 }
 
-async function vitest() {
+async function unitTests() {
   // The tests of the views' pages and of another editor need them; to look here keeps installations out of their time limits.
   await findOrInstallChromium(say);
   await findOrInstallEmacs(say);
-  const report = join(artifacts, 'vitest.json');
+  return vitest('unit tests');
+}
+
+/** The model against a real Xen. A machine that cannot run one is told what it lacks, and the step fails. */
+async function oracle() {
+  const provide = ['test/oracle/run.mjs', '--provide'];
+  const { code, output } = await run(process.execPath, provide, { cwd: root, timeoutMs: 20 * minutes });
+  if (code !== 0) throw new Error(output.trim().split('\n').at(-1) ?? 'real Xen cannot be had.');
+  return vitest('comparisons with real Xen', ['--config', 'test/oracle/vitest.config.ts']);
+}
+
+/** Runs a suite of vitest's; `what` names it in a message. */
+async function vitest(what, options = []) {
+  const report = join(artifacts, `vitest-${what.split(' ')[0]}.json`);
   const { code } = await run(
     'npx',
-    ['vitest', 'run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
+    ['vitest', 'run', ...options, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
     { cwd: root, timeoutMs: 8 * minutes, env: { ...process.env, NO_COLOR: '1' } },
   );
-  if (code === 124) throw new Error('the unit tests did not end within 8 minutes.');
+  if (code === 124) throw new Error(`the ${what} did not end within 8 minutes.`);
   const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(await readFile(report, 'utf8'));
   // A file that could not be loaded has no test that fails, and still is a failure.
   const failed = numFailedTests > 0 ? numFailedTests : code === 0 ? 0 : Math.max(1, numFailedTestSuites);

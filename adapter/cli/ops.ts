@@ -1,4 +1,4 @@
-/** `xenscope ops`: a list of operations on a freshly built domain of the model (contracts of docs/conformance.md). */
+/** `xenscope ops`: a list of operations on a freshly built domain of the model (docs/operations.md). */
 
 import { readFileSync } from 'node:fs';
 import type { FrameRecord } from '../conformance/guest-port.ts';

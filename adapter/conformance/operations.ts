@@ -2,7 +2,7 @@
  * Operation lists: one JSON object a line, each an operation that a guest carries out, with frames named by the PFN
  * they have in the P2M. This file reads a line into an operation or into one sentence that says what is wrong with it.
  *
- * Each operation has one row of fields; what the fields mean is in docs/conformance.md and in `OperationRunner`.
+ * Each operation has one row of fields; what the fields mean is in docs/operations.md and in `OperationRunner`.
  */
 
 /** A frame: a PFN, or one that has a name because its PFN differs between machines or it has none. */

@@ -93,6 +93,11 @@ export class OperationRunner {
     return name < BigInt(this.port.nrPages) ? this.port.p2m(Number(name)) : INVALID_FRAME;
   }
 
+  /** The pages of the grant table that have been set up. */
+  get grantFrames(): readonly bigint[] {
+    return this.grants.frames;
+  }
+
   /** An entry of the grant table, read without the guest. */
   grantEntry(ref: number): GrantEntry {
     return this.grants.entry(ref);

@@ -32,6 +32,12 @@ const pauseWord = new Int32Array(new SharedArrayBuffer(4));
 /** Sleeps without leaving the call. */
 export const sleep = (milliseconds: number): void => void Atomics.wait(pauseWord, 0, 0, milliseconds);
 
+/** In front of a command: the kernel ends it when we end, however we end. Without that tool it is left to `exit`. */
+const DIES_WITH_US: readonly string[] =
+  spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true'], { stdio: 'ignore' }).status === 0
+    ? ['setpriv', '--pdeathsig', 'KILL']
+    : [];
+
 /** What a machine starts from: domain 0's kernel is an ELF image with Xen's notes. */
 export interface BootFiles extends RealXenFiles {
   readonly kernel: string;
@@ -55,7 +61,8 @@ export class QemuMachine {
       );
     const flags = constants.O_RDWR | constants.O_NONBLOCK;
     this.monitor = { input: openSync(`${pipe}.in`, flags), output: openSync(`${pipe}.out`, flags) };
-    this.process = spawn(files.qemu, this.qemuArguments(files, pipe), { stdio: 'ignore' });
+    const [program, ...args] = [...DIES_WITH_US, files.qemu, ...this.qemuArguments(files, pipe)];
+    this.process = spawn(program ?? files.qemu, args, { stdio: 'ignore' });
     process.once('exit', this.endWithUs);
     this.command('qmp_capabilities');
   }
@@ -103,6 +110,15 @@ export class QemuMachine {
     );
   }
 
+  /** Takes the processor from the machine, which would poll for its next command; `resume` gives it back. */
+  pause(): void {
+    this.process.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.process.kill('SIGCONT');
+  }
+
   /** Keeps the machine's present state, to come back to with `restore`. */
   snapshot(): void {
     const disk = join(this.folder, 'snapshots.qcow2');
@@ -144,6 +160,7 @@ export class QemuMachine {
   }
 
   private command(execute: string, args: Record<string, unknown> = {}): unknown {
+    this.resume();
     writeSync(this.monitor.input, `${JSON.stringify({ execute, arguments: args })}\n`);
     for (;;) {
       const answer = this.readLine(execute);

@@ -133,7 +133,9 @@ function claim(hv: Hypervisor, caller: Domain, owner: Domain, side: Side): Claim
   };
   if (!getPage(hv, frame, owner.id)) {
     unpin();
-    return refuse(hv, 'copy.frame', { side: side.name, frame });
+    // The frame of an entry that was not pinned before has been looked at just now: this one has gone since it was pinned.
+    const hasGone = side.byGrant && hv.ruleSet.grantTable.copyComparesFrame;
+    return refuse(hv, hasGone ? 'copy.frame-gone' : 'copy.frame', { side: side.name, frame });
   }
   if (hv.tracer !== null) hv.tracer.checked('copy.frame', 'met', { side: side.name, frame });
   if (!readonly && getPageType(hv, frame, PageType.writable) !== 0) {

@@ -397,6 +397,16 @@ export const grantRules = {
     usualCause: 'A PFN where a machine frame is meant.',
     remedy: 'Pass mfn_list[pfn].',
   },
+  'copy.frame-gone': {
+    sentence: 'The {side}, mfn {frame}, {ownership}, although its entry is still pinned for it.',
+    errno: both('GNTST_bad_domain'),
+    xenFunction: 'acquire_grant_for_copy',
+    xenPrints: null,
+    printsInRelease: false,
+    usualCause:
+      'A mapping made by a grant was overwritten, so its pin stayed, and the granter gave the page away.',
+    remedy: 'Unmap grants with GNTTABOP_unmap_grant_ref.',
+  },
   'copy.entry-changed': {
     sentence:
       'Entry {ref} of d{granter} names mfn {frame} now, but it is pinned for mfn {pinned}, which is still mapped.',

@@ -239,12 +239,12 @@ export class MachinePair {
     }
   }
 
-  /** A load of what each machine has of its own, or a store that would change it. */
+  /** A load of what each machine has of its own (machine frames, among them in grant entries), or a store that would change it. */
   private touchesNamedFrame(operation: Operation): boolean {
     if (operation.op !== 'load' && operation.op !== 'store') return false;
     const reached = this.model.reach(operation.va);
     if (reached === null || (operation.op === 'store' && !reached.writable)) return false;
-    return [...this.model.namedFrames.values()].includes(reached.frame);
+    return [...this.model.namedFrames.values(), ...this.modelRunner.grantFrames].includes(reached.frame);
   }
 
   private kernelCanRun(): boolean {

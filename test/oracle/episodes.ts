@@ -7,35 +7,16 @@ import { ModelPort } from '../../adapter/conformance/model-port.ts';
 import { frameIn, isPresent } from '../../adapter/conformance/entries.ts';
 import type { FrameName, Operation, Word } from '../../adapter/conformance/operations.ts';
 import { FrameTwins, MachinePair, type Mismatch, type Step } from './compare.ts';
+import type { Failure } from './failure.ts';
+import { type Tally, countIn } from './tally.ts';
 import { Generator, POOL } from './generator/generator.ts';
 import { Random } from './random.ts';
 import { provideFiles } from './real/kernel.ts';
 import { MachineStopped, RealPort } from './real/real-port.ts';
 import { RealXenUnavailable } from '../../adapter/real-xen/real-xen-unavailable.ts';
 
-export interface Failure {
-  /** The operations up to and with the one that showed the difference. */
-  readonly list: readonly Operation[];
-  readonly mismatch: Mismatch;
-}
-
-export interface Tally {
-  operations: number;
-  episodes: number;
-  /** How often each operation was made, and each rule of the model refused one. */
-  readonly operationCounts: Map<string, number>;
-  readonly ruleCounts: Map<string, number>;
-}
-
-export const emptyTally = (): Tally => ({
-  operations: 0,
-  episodes: 0,
-  operationCounts: new Map(),
-  ruleCounts: new Map(),
-});
-
-const countIn = (counts: Map<string, number>, name: string): void =>
-  void counts.set(name, (counts.get(name) ?? 0) + 1);
+/** The seeds of a run's episodes: no two runs with different seeds below 2048 have one in common. */
+const EPISODES_BETWEEN_SEEDS = 1 << 20;
 
 /** Both machines, started once for many lists. */
 export class Oracle {
@@ -85,10 +66,10 @@ export class Oracle {
     return { failure: failureAtEnd(pair, list), leftOut };
   }
 
-  /** Generates and runs one episode. */
+  /** Generates and runs one more episode of the run with this seed, and counts it. */
   runEpisode(seed: number, length: number, tally: Tally): Failure | null {
     const pair = this.pair(POOL);
-    const generator = new Generator(new Random(seed), {
+    const generator = new Generator(new Random(seed * EPISODES_BETWEEN_SEEDS + tally.episodes), {
       state: (name: FrameName) => pair.state(name),
       reaches: (va: bigint) => this.glanceAt(va),
     });

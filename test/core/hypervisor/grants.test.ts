@@ -340,6 +340,17 @@ describe.each(ABIS)('grants on $abi under Xen $xen', ({ abi, xen }) => {
     expect(mapper.copy({ frame: own }, granted, 8)).toBe(0);
   });
 
+  it('a copy from a page that has gone since its entry was pinned', () => {
+    const own = mapper.p2m(mapper.fresh());
+    map(HOST_MAP | MAP_READONLY);
+    mapper.vaMapping(va, 0n);
+    granter.vaMapping(granter.kva(page), 0n);
+    expect(granter.memoryOp(1, [frame]).rc).toBe(1);
+    const status = mapper.copy({ ref, domid: granter.domain.id }, { frame: own }, 8);
+    expect(status).toBe(gntst(modern ? 'GNTST_bad_domain' : 'GNTST_general_error'));
+    expect(mapper.rule).toBe(modern ? 'copy.frame-gone' : 'copy.frame');
+  });
+
   it('a part of a page cannot be mapped, where there are such', () => {
     granter.grant(ref, mapper.domain.id, frame, GTF_PERMIT | 0x100);
     expect(map().status).toBe(modern ? gntst('GNTST_general_error') : 0);

@@ -15,26 +15,33 @@ import { tableOperations } from './tables.ts';
 
 export { POOL, type Glance } from './context.ts';
 
-/** Each episode has moods of its own: what it often does and what it never does, so that some states build up. */
+/** Moods change now and then: what is often done and what never, so that some states build up. */
 const MOODS = [0, 1, 2, 2, 4] as const;
+const MOOD_OPERATIONS = 300;
 
 export class Generator {
   private readonly context: Context;
   private readonly families: readonly Family[];
-  private readonly kinds: readonly Kind[];
+  private kinds: readonly Kind[] = [];
+  private made = 0;
 
   constructor(random: Random, glance: Glance) {
     this.context = new Context(random, glance);
     this.families = [tableOperations, memoryOperations, grantOperations, otherOperations].map((family) =>
       family(this.context),
     );
-    this.kinds = this.families.flatMap(({ kinds }) =>
-      kinds.map(([weight, make]): Kind => [weight * random.pick(MOODS), make]),
-    );
   }
 
   next(): Operation {
+    if (this.made++ % MOOD_OPERATIONS === 0) this.changeMood();
     return this.context.nextQueued() ?? this.context.random.weighted(this.kinds)();
+  }
+
+  private changeMood(): void {
+    const { random } = this.context;
+    this.kinds = this.families.flatMap(({ kinds }) =>
+      kinds.map(([weight, make]): Kind => [weight * random.pick(MOODS), make]),
+    );
   }
 
   /** Tells what an operation gave. */

@@ -3,6 +3,8 @@
  * layouts are those of the public interface and of a build with debugging information (facts 3.1).
  */
 
+import { RealXenUnavailable } from '../../../adapter/real-xen/real-xen-unavailable.ts';
+
 /** A bit or a field of a 64-bit word. */
 export interface BitField {
   readonly shift: bigint;
@@ -31,6 +33,16 @@ export interface XenLayout {
   readonly refCount: BitField;
   /** Value of `state` for a frame that is free; its type word then holds something else. */
   readonly freeState: bigint;
+}
+
+/** The layout of a version; throws RealXenUnavailable with a sentence for one that is not known. */
+export function layoutOf(version: string, layouts: readonly XenLayout[] = XEN_LAYOUTS): XenLayout {
+  const layout = layouts.find((row) => row.version === version);
+  if (layout !== undefined) return layout;
+  const known = layouts.map((row) => row.version).join(', ');
+  throw new RealXenUnavailable(
+    `This is Xen ${version}, and the oracle only knows the memory layout of ${known}: use one of those, or add its layout to test/oracle/real/layouts.ts.`,
+  );
 }
 
 const bit = (shift: number): BitField => ({ shift: BigInt(shift), mask: 1n });

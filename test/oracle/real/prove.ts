@@ -3,12 +3,12 @@
  * 6.3) must read so, and the M2P must be the inverse of the P2M. Without it every comparison would be worthless.
  */
 
-import type { FrameState, GuestPort } from '../../../adapter/conformance/guest-port.ts';
+import type { GuestPort } from '../../../adapter/conformance/guest-port.ts';
 import type { BootTable } from '../../../adapter/conformance/operations.ts';
 import { RealXenUnavailable } from '../../../adapter/real-xen/real-xen-unavailable.ts';
-import type { XenMemory } from './xen-memory.ts';
+import type { RealFrame, XenMemory } from './xen-memory.ts';
 
-type Known = Pick<FrameState, 'type' | 'typeCount' | 'refCount' | 'pinned' | 'validated' | 'allocated'>;
+type Known = Omit<RealFrame, 'ownerWord'>;
 
 const known = (type: Known['type'], typeCount: number, refCount: number, pinned: boolean): Known => ({
   type,
@@ -17,6 +17,9 @@ const known = (type: Known['type'], typeCount: number, refCount: number, pinned:
   pinned,
   validated: type !== 'none',
   allocated: true,
+  owner: 'domain',
+  linear: 0,
+  partial: false,
 });
 
 const KNOWN_TABLES: { readonly [table in BootTable]: Known } = {

@@ -12,7 +12,7 @@ import {
 } from '../../../adapter/conformance/guest-port.ts';
 import type { BootTable, FrameAlias } from '../../../adapter/conformance/operations.ts';
 import { GuestRam } from '../../../adapter/real-xen/guest-ram.ts';
-import { XEN_LAYOUTS } from './layouts.ts';
+import { type XenLayout, layoutOf } from './layouts.ts';
 import { type BootFiles, QemuMachine, sleep } from '../../../adapter/real-xen/qemu.ts';
 import { proveLayout } from './prove.ts';
 import { RealXenUnavailable } from '../../../adapter/real-xen/real-xen-unavailable.ts';
@@ -65,6 +65,7 @@ export class RealPort implements GuestPort {
   private readonly ram: GuestRam;
   private readonly box: bigint;
   private readonly xen: XenMemory;
+  private readonly root: bigint;
   private readonly argumentFrames: readonly bigint[];
   private readonly p2mFrames: readonly bigint[];
   private readonly request = new DataView(new ArrayBuffer(56));
@@ -91,28 +92,35 @@ export class RealPort implements GuestPort {
       this.p2mFrames = this.frameList(Box.p2mMfns, Number(this.control(Box.nrP2mPages)));
       const version = this.control(Box.version);
       this.version = `${version >> 16n}.${version & 0xffffn}`;
-      const layout = XEN_LAYOUTS.find((row) => row.version === this.version);
-      if (layout === undefined)
-        throw new RealXenUnavailable(
-          `This is Xen ${this.version}, and the oracle only knows the memory layout of ${XEN_LAYOUTS.map((row) => row.version).join(', ')}: use one of those.`,
-        );
-      const root = this.p2m(Number(this.control(Box.rootPfn)));
-      this.bootTables = this.findBootTables(root);
-      this.xen = new XenMemory(this.ram, layout, root);
-      this.xen.learnDomain(root);
+      const layout = layoutOf(this.version);
+      this.root = this.p2m(Number(this.control(Box.rootPfn)));
+      this.bootTables = this.findBootTables(this.root);
+      this.xen = this.prove(layout);
       this.namedFrames = new Map<FrameAlias, bigint>([
         ...this.bootTables,
         ['shared_info', this.control(Box.sharedInfo) >> 12n],
-        ['xen.m2p', (this.ram.translate(root, layout.m2p) ?? 0n) >> 12n],
+        ['xen.m2p', (this.ram.translate(this.root, layout.m2p) ?? 0n) >> 12n],
         ['free', this.findFreeFrame()],
         ['vga', VGA_FRAME],
         ['nowhere', NOWHERE_FRAME],
       ]);
-      proveLayout(this, this.xen);
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  /** Xen's memory, after a proof that it is laid out so; throws RealXenUnavailable where it is not. */
+  prove(layout: XenLayout): XenMemory {
+    const xen = new XenMemory(this.ram, layout, this.root);
+    xen.learnDomain(this.root);
+    proveLayout(this, xen);
+    return xen;
+  }
+
+  /** How Xen names itself on its console: release, and who built it. */
+  get banner(): string {
+    return /Xen version (\S+ \([^)]*\))/.exec(this.console())?.[1] ?? this.version;
   }
 
   close(): void {
@@ -200,7 +208,9 @@ export class RealPort implements GuestPort {
     this.count = (this.count + 1) >>> 0;
     this.requestWord.setUint32(0, this.count, true);
     this.ram.write(this.box + BigInt(Box.request), new Uint8Array(this.requestWord.buffer));
+    this.machine.resume();
     this.waitForAnswer();
+    this.machine.pause();
     this.xen.forget();
     this.ram.read(this.box + BigInt(Box.result), new Uint8Array(this.answer.buffer));
   }
