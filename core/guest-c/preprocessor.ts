@@ -41,6 +41,8 @@ export interface PreprocessedUnit {
 
 /** As gcc's limit on nested includes. */
 const MAX_INCLUDE_DEPTH = 200;
+/** Two files that include each other twice are as many as one likes without being deep. */
+const MAX_INCLUSIONS = 5000;
 
 /**
  * Preprocesses `main`, with the shipped headers `before` in front, as by gcc's -include, and `after` behind.
@@ -98,6 +100,9 @@ class Preprocessor implements TokenReader {
   private readonly inclusions: Inclusion[];
   private staying: boolean;
   private counter: number;
+
+  /** After one message about too many no more files are read. */
+  private includesStopped = false;
 
   constructor(host: SourceHost, model: DataModel, problems: ProblemList) {
     this.finder = new FileFinder(host);
@@ -263,9 +268,13 @@ class Preprocessor implements TokenReader {
   include(directive: Token, rest: readonly Token[], current: OpenFile): void {
     const wanted = this.includeName(directive, rest);
     if (wanted === null) return;
-    if (this.open.length > MAX_INCLUDE_DEPTH) {
-      const text = `Includes are nested more than ${MAX_INCLUDE_DEPTH} deep. Does '${wanted.name}' include itself?`;
-      this.problems.error('pp.include-depth', wanted.token.range, text);
+    if (this.includesStopped) return;
+    if (this.open.length > MAX_INCLUDE_DEPTH || this.inclusions.length > MAX_INCLUSIONS) {
+      const isDeep = this.open.length > MAX_INCLUDE_DEPTH;
+      const many = isDeep ? `nested more than ${MAX_INCLUDE_DEPTH} deep` : `more than ${MAX_INCLUSIONS}`;
+      const text = `Includes are ${many}. Does '${wanted.name}' include itself?`;
+      this.problems.error(isDeep ? 'pp.include-depth' : 'pp.too-many-includes', wanted.token.range, text);
+      this.includesStopped = true;
       return;
     }
     const file = this.finder.find(wanted, current.file.path);

@@ -256,6 +256,16 @@ describe('includes', () => {
     expect(run('#include "a.h"', { 'a.h': '#include "a.h"' }).problems).toEqual(['1: pp.include-depth']);
   });
 
+  it('of files that include each other twice over end in one message', () => {
+    const twice = '#include "a.h"\n#include "a.h"';
+    expect(run(twice, { 'a.h': twice }).problems).toEqual(['1: pp.include-depth']);
+    const files = Object.fromEntries(
+      Array.from({ length: 60 }, (_, i) => [`h${i}.h`, `#include "h${i + 1}.h"\n#include "h${i + 1}.h"`]),
+    );
+    const { problems } = run('#include "h0.h"', { ...files, 'h60.h': 'int x;' });
+    expect(problems).toEqual([expect.stringContaining('pp.too-many-includes')]);
+  });
+
   it('may be named by a macro', () => {
     const files = { 'a.h': 'found' };
     expect(texts(run('#define H "a.h"\n#include H', files).tokens)).toEqual(['found', '']);
