@@ -118,6 +118,7 @@ function unitOf({ path, headers, link, handler, entry }: KernelSource): string {
     nothing: `${call}; return 0;`,
   } as const;
   return [
+    MACHINE_OPERATIONS,
     ...headers.map((name) => `#include <${name}>`),
     `#include ${JSON.stringify(path)}`,
     ...(handler === null ? [] : ['#include <handler-main.c>']),
@@ -132,6 +133,13 @@ function unitOf({ path, headers, link, handler, entry }: KernelSource): string {
     '',
   ].join('\n');
 }
+
+/** What the model's compiler knows without a declaration. */
+const MACHINE_OPERATIONS = `long __xenscope_hypercall(unsigned long number, ...);
+unsigned long __xenscope_trap_stub(int vector);
+void __xenscope_exit(int status) __attribute__((noreturn));
+void __xenscope_touch(unsigned long va, int kind, int user);
+#define __xenscope_barrier() __asm__ __volatile__("" ::: "memory")`;
 
 /** The library's page for the shared info structure under Mini-OS's name, or one for it. */
 const SHARED_INFO = `#ifdef XENSCOPE_START_H
