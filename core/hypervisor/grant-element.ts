@@ -48,6 +48,8 @@ export class Element {
 
   /** -EFAULT, with the address told. */
   fault(): number {
+    // What elements before were refused is in their statuses.
+    this.hv.pending = null;
     return refuse(this.hv, 'grant_table_op.argument', { addressLo: this.lo, addressHi: this.hi });
   }
 }

@@ -53,7 +53,27 @@ const SET_MEMORY_MAP = 13;
 const MAXIMUM_GPFN = 14;
 const REMOVE_FROM_PHYSMAP = 15;
 const ADD_TO_PHYSMAP_BATCH = 23;
-const COMMAND_MASK = 0x3f;
+/** Given up by Xen, and for 32-bit guests of a toolstack's. */
+const TRANSLATE_GPFN_LIST = 8;
+const MACHPHYS_COMPAT_MFN_LIST = 25;
+/** Operations that go on at the extent that the upper bits of the command name; those beside them refuse one. */
+const CONTINUABLE: ReadonlySet<number> = new Set([
+  INCREASE,
+  DECREASE,
+  POPULATE,
+  ADD_TO_PHYSMAP,
+  ADD_TO_PHYSMAP_BATCH,
+]);
+/** Operations whose code compares the whole command, so that with an extent in it there is no such operation. */
+const WHOLE_COMMAND: ReadonlySet<number> = new Set([
+  MACHPHYS_MFN_LIST,
+  TRANSLATE_GPFN_LIST,
+  MACHPHYS_COMPAT_MFN_LIST,
+  MEMORY_MAP,
+  MACHINE_MEMORY_MAP,
+  MACHPHYS_MAPPING,
+  SET_MEMORY_MAP,
+]);
 /** Xen keeps the number of the next extent above the operation when it interrupts itself. */
 const MAX_EXTENTS = 0xffff_ffff >>> 6;
 /** XENMEMF_address_bits of the flags. */
@@ -64,6 +84,8 @@ const HIGH_WORD_WEIGHT = 0x1_0000_0000;
 /** A struct xen_memory_reservation as read from the guest. */
 interface Reservation {
   readonly command: number;
+  /** The extent to begin with. */
+  readonly start: number;
   readonly listLo: number;
   readonly listHi: number;
   readonly count: number;
@@ -73,20 +95,27 @@ interface Reservation {
 }
 
 export function memoryOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
-  const command = (args[0] as number) & COMMAND_MASK;
+  const { memoryOpBits, lastMemoryOp, memoryOpReturnsErrors } = hv.ruleSet;
+  const command = (args[0] as number) & (2 ** memoryOpBits - 1);
+  const start = (args[0] as number) >>> memoryOpBits;
   const lo = args[2] as number;
   const hi = args[3] as number;
-  if (command > hv.ruleSet.lastMemoryOp) return refuse(hv, 'memory_op.command', { command });
+  const isStray = start !== 0 && !CONTINUABLE.has(command) && !memoryOpReturnsErrors;
+  if (command > lastMemoryOp || (isStray && WHOLE_COMMAND.has(command)))
+    return refuse(hv, 'memory_op.command', { command: (args[0] as number) >>> 0 });
   met(hv, 'memory_op.command');
+  if (isStray) return refuse(hv, 'memory_op.continuation', { command, start });
+  met(hv, 'memory_op.continuation');
   switch (command) {
     case INCREASE:
     case DECREASE:
     case POPULATE:
-      return reservation(hv, vcpu, command, lo, hi);
+      return reservation(hv, vcpu, command, start, lo, hi);
     case MAXIMUM_RAM_PAGE:
       return hv.machine.maxPage;
     case CURRENT_RESERVATION:
     case MAXIMUM_RESERVATION:
+    case MAXIMUM_GPFN:
       return queryReservation(hv, vcpu, command, lo, hi);
     case MACHPHYS_MFN_LIST:
       return machphysMfnList(hv, vcpu, lo, hi);
@@ -106,23 +135,22 @@ export function memoryOp(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
       return vcpu.domain.role === 'hardware'
         ? refuse(hv, 'memory_op.not-modelled', { command })
         : refuse(hv, 'memory_op.set-map', {});
-    case MAXIMUM_GPFN:
-      return maximumGpfn(hv, vcpu);
     default:
       return refuse(hv, 'memory_op.not-modelled', { command });
   }
 }
 
-/** An error that 4.17 turns into "no extent done". */
-function argumentError(hv: Hypervisor, rule: RuleId, facts: Facts): number {
+/** An error that 4.17 turns into "no further extent done". */
+function argumentError(hv: Hypervisor, start: number, rule: RuleId, facts: Facts): number {
   const rc = refuse(hv, rule, facts);
-  return hv.ruleSet.memoryOpReturnsErrors ? rc : 0;
+  return hv.ruleSet.memoryOpReturnsErrors ? rc : start;
 }
 
 function reservation(
   hv: Hypervisor,
   vcpu: Vcpu,
   command: number,
+  start: number,
   addressLo: number,
   addressHi: number,
 ): number {
@@ -131,7 +159,7 @@ function reservation(
   const { mmu } = vcpu;
   const wide = hv.abi.wordBytes === 8;
   const read = (field: Field): boolean => readField(vcpu, addressLo, addressHi, field);
-  const unreadable = (): number => argumentError(hv, 'memory_op.argument', { addressLo, addressHi });
+  const unreadable = (): number => argumentError(hv, start, 'memory_op.argument', { addressLo, addressHi });
   if (!read(layout.extentStart)) return unreadable();
   const listLo = mmu.lo;
   const listHi = mmu.hi;
@@ -143,24 +171,27 @@ function reservation(
   const memFlags = mmu.lo;
   if (!read(layout.domid)) return unreadable();
   met(hv, 'memory_op.argument');
-  if (count > MAX_EXTENTS) return argumentError(hv, 'memory_op.extents', { count, limit: MAX_EXTENTS });
+  if (count > MAX_EXTENTS)
+    return argumentError(hv, start, 'memory_op.extents', { count, limit: MAX_EXTENTS });
   met(hv, 'memory_op.extents');
+  if (start >= count) return start;
   const domain = reservationDomain(hv, vcpu, mmu.lo);
-  if (domain === null) return hv.ruleSet.memoryOpReturnsErrors ? lastError(hv) : 0;
+  if (domain === null) return hv.ruleSet.memoryOpReturnsErrors ? lastError(hv) : start;
   const bits = memFlags & ADDRESS_BITS;
   if (bits !== 0 && bits <= PAGE_BITS && !hv.ruleSet.memoryOpReturnsErrors)
-    return argumentZero(hv, 'memory_op.address-bits', { bits });
+    return argumentZero(hv, start, 'memory_op.address-bits', { bits });
   met(hv, 'memory_op.address-bits');
   const limit = hv.ruleSet.maxOrder[vcpu.domain.role];
   const facts = { addressLo: listLo, addressHi: listHi, extent: 0 };
   const isLimited = command !== DECREASE || !hv.ruleSet.memoryOpReturnsErrors;
-  if (order > limit && isLimited) return argumentZero(hv, 'memory_op.order', { order, limit });
+  if (order > limit && isLimited) return argumentZero(hv, start, 'memory_op.order', { order, limit });
   met(hv, 'memory_op.order');
   const mayBeNull = command === INCREASE && listLo === 0 && listHi === 0;
-  if (!mayBeNull && !isGuestAddress(hv.abi, listLo, listHi)) return argumentZero(hv, 'memory_op.list', facts);
+  if (!mayBeNull && !isGuestAddress(hv.abi, listLo, listHi))
+    return argumentZero(hv, start, 'memory_op.list', facts);
   met(hv, 'memory_op.list');
   if (hv.tracer !== null) hv.tracer.entered(EXTENT_FUNCTIONS[command] ?? '', { extents: count, order });
-  const reservation = { command, listLo, listHi, count, order, memFlags, domain };
+  const reservation = { command, start, listLo, listHi, count, order, memFlags, domain };
   const done = left(hv, runExtents(hv, vcpu, reservation));
   if (hv.flushDue) {
     hv.flushDue = false;
@@ -171,10 +202,10 @@ function reservation(
   return done;
 }
 
-/** An error that every rule set turns into "no extent done". */
-function argumentZero(hv: Hypervisor, rule: RuleId, facts: Facts): number {
+/** An error that every rule set turns into "no further extent done". */
+function argumentZero(hv: Hypervisor, start: number, rule: RuleId, facts: Facts): number {
   refuse(hv, rule, facts);
-  return 0;
+  return start;
 }
 
 const lastError = (hv: Hypervisor): number =>
@@ -206,7 +237,7 @@ const EXTENT_FUNCTIONS: Readonly<Record<number, string>> = {
 
 /** Works through the extents; the number of those that are done. */
 function runExtents(hv: Hypervisor, vcpu: Vcpu, r: Reservation): number {
-  for (let extent = 0; extent < r.count; extent++) {
+  for (let extent = r.start; extent < r.count; extent++) {
     hv.requestIndex = extent;
     const isDone =
       r.command === DECREASE
@@ -331,7 +362,7 @@ function refuseList(hv: Hypervisor, r: Reservation, extent: number): false {
   return false;
 }
 
-/** The argument of these two is a domid_t alone. */
+/** The argument of these three is a domid_t alone. */
 function queryReservation(
   hv: Hypervisor,
   vcpu: Vcpu,
@@ -343,6 +374,7 @@ function queryReservation(
     return refuse(hv, 'memory_op.argument', { addressLo, addressHi });
   const domain = reservationDomain(hv, vcpu, vcpu.mmu.lo);
   if (domain === null) return lastError(hv);
+  if (command === MAXIMUM_GPFN) return maximumGpfn(hv, domain);
   return command === CURRENT_RESERVATION ? domain.totPages : domain.maxPages;
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { Field } from '../abi/index.ts';
+import type { Domain } from '../machine/domain.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
 import { DOMID, type DomainId, PAGE_SIZE } from '../units.ts';
 import { readField, writeField } from './guest-access.ts';
@@ -88,10 +89,10 @@ export function machphysMfnList(hv: Hypervisor, vcpu: Vcpu, lo: number, hi: numb
   return writeField(vcpu, lo, hi, { offset: 2 * wordBytes, bytes: 4 }, count, 0) ? 0 : unreadable();
 }
 
-/** XENMEM_maximum_gpfn (14): the last page that the guest has announced in its shared info page. */
-export function maximumGpfn(hv: Hypervisor, vcpu: Vcpu): number {
-  const frame = vcpu.domain.layout?.sharedInfo;
-  if (frame === undefined) throw new Error(`maximum_gpfn: ${vcpu.name} has not been built`);
+/** XENMEM_maximum_gpfn (14): the last page that the domain has announced in its shared info page. */
+export function maximumGpfn(hv: Hypervisor, domain: Domain): number {
+  const frame = domain.layout?.sharedInfo;
+  if (frame === undefined) throw new Error(`maximum_gpfn: ${domain.name} has not been built`);
   const announced = hv.memory.readWord(frame, hv.abi.sharedInfo.maxPfn.offset >>> 2);
   return (announced === 0 ? 1 : announced) - 1;
 }

@@ -59,10 +59,13 @@ const wordAt = (hv: Hypervisor, index: number): Field => ({
   bytes: hv.abi.wordBytes,
 });
 
-const refuseList = (hv: Hypervisor, args: Int32Array, count: number, entry: number): number =>
-  refuse(hv, 'multicall.list', {
+/** What the calls before were refused is in their results; this is the list's own. */
+function refuseList(hv: Hypervisor, args: Int32Array, count: number, entry: number): number {
+  hv.pending = null;
+  return refuse(hv, 'multicall.list', {
     entry: String(entry),
     count,
     addressLo: args[0] as number,
     addressHi: args[1] as number,
   });
+}

@@ -60,6 +60,8 @@ export interface RuleSet {
   readonly memoryOpReturnsErrors: boolean;
   /** The last operation of memory_op. */
   readonly lastMemoryOp: number;
+  /** Bits of memory_op's command that are the operation; those above are the extent to go on with. */
+  readonly memoryOpBits: 4 | 6;
   /** How exchange and its like check: 3.0.4 knew neither nodes nor other domains, and no memory below the DMA limit. */
   readonly exchangeRules: 'modern' | 'old';
   /** Fewest address bits that exchanged memory may be asked for. */
@@ -67,6 +69,8 @@ export interface RuleSet {
   /** Largest extent order of an ordinary domain and of the hardware domain. */
   readonly maxOrder: { readonly domU: number; readonly hardware: number };
   readonly maxTypeCount: number;
+  /** The last query of xen_version. */
+  readonly lastVersionQuery: number;
   /** callback_op knows sysenter and syscall32. */
   readonly hasSysenterCallbacks: boolean;
   /** VMASST_TYPE_* that a guest may set, as bit numbers. */
@@ -112,10 +116,12 @@ const modern: RuleSet = {
   decreaseUnpins: false,
   memoryOpReturnsErrors: false,
   lastMemoryOp: 26,
+  memoryOpBits: 6,
   exchangeRules: 'modern',
   leastAddressBits: 0,
   maxOrder: { domU: 9, hardware: 18 },
   maxTypeCount: 0xffff_ffff,
+  lastVersionQuery: 9,
   hasSysenterCallbacks: true,
   assists: new Set([0, 1, 2, 3, 4, 5, 32]),
   features: 0x2_20e0,
@@ -151,10 +157,12 @@ const old: RuleSet = {
   decreaseUnpins: true,
   memoryOpReturnsErrors: true,
   lastMemoryOp: 13,
+  memoryOpBits: 4,
   exchangeRules: 'old',
   leastAddressBits: 30,
   maxOrder: { domU: 0, hardware: 31 },
   maxTypeCount: 0xffff,
+  lastVersionQuery: 8,
   hasSysenterCallbacks: false,
   assists: new Set([0, 1, 2, 3]),
   features: 0,

@@ -31,6 +31,17 @@ const memoryRules = {
     usualCause: 'The list of frames passed where a struct xen_memory_reservation is meant.',
     remedy: 'Pass a pointer to a struct xen_memory_reservation.',
   },
+  'memory_op.continuation': {
+    sentence:
+      'memory_op {command} does one thing and cannot go on at extent {start}, which the upper bits of its command name.',
+    errno: both('EINVAL'),
+    xenFunction: 'do_memory_op',
+    xenPrints: null,
+    printsInRelease: false,
+    usualCause:
+      'A command that is no XENMEM_* number: an uninitialised variable, or arguments in the wrong order.',
+    remedy: 'Pass the XENMEM_* number alone.',
+  },
   'memory_op.extents': {
     sentence: 'A list of {count} extents is too long: at most {limit}.',
     errno: both('EINVAL'),
@@ -172,6 +183,15 @@ const callOnlyRules = {
     printsInRelease: false,
     usualCause: 'A wrong order of arguments: command, count, buffer.',
     remedy: 'console_io(CONSOLEIO_write, length, text).',
+  },
+  'console_io.count': {
+    sentence: 'A read of {count} bytes is too long: the count would look like an error.',
+    errno: both('E2BIG'),
+    xenFunction: 'do_console_io',
+    xenPrints: null,
+    printsInRelease: false,
+    usualCause: 'A negative length.',
+    remedy: 'Pass the size of the buffer.',
   },
   'console_io.command': {
     sentence: 'console_io has no command {command}.',

@@ -9,13 +9,33 @@ import { encodeText } from './text.ts';
 
 const XENVER_VERSION = 0;
 const XENVER_EXTRAVERSION = 1;
+const XENVER_COMPILE_INFO = 2;
 const XENVER_CAPABILITIES = 3;
+const XENVER_CHANGESET = 4;
 const XENVER_PLATFORM_PARAMETERS = 5;
 const XENVER_GET_FEATURES = 6;
 const XENVER_PAGESIZE = 7;
+const XENVER_GUEST_HANDLE = 8;
+const XENVER_COMMANDLINE = 9;
 
-const EXTRAVERSION_BYTES = 16;
-const CAPABILITIES_BYTES = 1024;
+/** Texts of fixed length, one after the other. */
+type Texts = readonly (readonly [text: string, bytes: number])[];
+
+/** What each of these queries copies to the guest. */
+const TEXTS: { readonly [command: number]: (hv: Hypervisor, vcpu: Vcpu) => Texts } = {
+  [XENVER_EXTRAVERSION]: (hv) => [[hv.ruleSet.extraVersion, 16]],
+  // Compiler, user, domain and date of the build.
+  [XENVER_COMPILE_INFO]: () => [
+    ['a model of Xen', 64],
+    ['xenscope', 16],
+    ['', 32],
+    ['', 32],
+  ],
+  [XENVER_CAPABILITIES]: (hv) => [[`${hv.abi.startInfo.magic} `, 1024]],
+  [XENVER_CHANGESET]: () => [['unavailable', 64]],
+  [XENVER_COMMANDLINE]: (_, { domain }) => [[domain.role === 'hardware' ? '' : '<denied>', 1024]],
+};
+const HANDLE_BYTES = 16;
 /** Feature bit 11: the domain is dom0. */
 const FEATURE_DOM0 = 1 << 11;
 
@@ -25,13 +45,17 @@ export function xenVersion(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number
   const addressHi = args[3] as number;
   const written = (success: boolean): number =>
     success ? accepted(hv) : refuse(hv, 'xen_version.argument', { command, addressLo, addressHi });
+  if (command > hv.ruleSet.lastVersionQuery) return refuse(hv, 'xen_version.command', { command });
+  const texts = TEXTS[command];
+  if (texts !== undefined) return written(copyToGuest(vcpu, addressLo, addressHi, inFields(texts(hv, vcpu))));
   switch (command) {
     case XENVER_VERSION:
       return hv.ruleSet.version;
-    case XENVER_EXTRAVERSION:
-      return written(copyText(vcpu, addressLo, addressHi, hv.ruleSet.extraVersion, EXTRAVERSION_BYTES));
-    case XENVER_CAPABILITIES:
-      return written(copyText(vcpu, addressLo, addressHi, `${hv.abi.startInfo.magic} `, CAPABILITIES_BYTES));
+    case XENVER_GUEST_HANDLE: {
+      const handle = new Uint8Array(HANDLE_BYTES);
+      handle[HANDLE_BYTES - 1] = vcpu.domain.id;
+      return written(copyToGuest(vcpu, addressLo, addressHi, handle));
+    }
     case XENVER_PLATFORM_PARAMETERS: {
       const start = hv.abi.wordBytes === 8 && hv.options.debug ? 0n : hv.abi.xenHole.from;
       const field = { offset: 0, bytes: hv.abi.wordBytes };
@@ -59,8 +83,13 @@ function accepted(hv: Hypervisor): number {
   return 0;
 }
 
-function copyText(vcpu: Vcpu, lo: number, hi: number, text: string, bytes: number): boolean {
-  const padded = new Uint8Array(bytes);
-  padded.set(encodeText(text).subarray(0, bytes - 1));
-  return copyToGuest(vcpu, lo, hi, padded);
+/** Each text in a field of its length, ended by 0. */
+function inFields(texts: Texts): Uint8Array {
+  const fields = new Uint8Array(texts.reduce((sum, [, bytes]) => sum + bytes, 0));
+  let at = 0;
+  for (const [text, bytes] of texts) {
+    fields.set(encodeText(text).subarray(0, bytes - 1), at);
+    at += bytes;
+  }
+  return fields;
 }

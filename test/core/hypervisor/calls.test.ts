@@ -87,6 +87,19 @@ describe.each(['x86_64', 'x86_32p', 'x86_32'] as const)('other hypercalls on %s'
     expect(guest.call(17, 99)).toBe(-ERRNO.ENOSYS);
     expect(guest.call(17, 1, guest.scratch)).toBe(0);
     expect(guest.call(17, 1, guest.unmapped)).toBe(-ERRNO.EFAULT);
+    const textAt = (offset: number, length: number) =>
+      String.fromCharCode(
+        ...Array.from({ length }, (_, i) => Number(guest.load(guest.scratch + BigInt(offset + i), 1))),
+      );
+    expect(guest.call(17, 2, guest.scratch)).toBe(0);
+    expect(textAt(64, 9)).toBe('xenscope\0');
+    expect(guest.call(17, 4, guest.scratch)).toBe(0);
+    expect(textAt(0, 12)).toBe('unavailable\0');
+    expect(guest.call(17, 8, guest.scratch)).toBe(0);
+    expect(guest.load(guest.scratch + 15n, 1)).toBe(BigInt(guest.domain.id));
+    const modern = guest.hv.options.xen === '4.17';
+    expect(guest.call(17, 9, guest.scratch)).toBe(modern ? 0 : -ERRNO.ENOSYS);
+    if (modern) expect(textAt(0, 9)).toBe('<denied>\0');
   });
 
   it('memory_op answers the size queries', () => {
@@ -98,7 +111,7 @@ describe.each(['x86_64', 'x86_32p', 'x86_32'] as const)('other hypercalls on %s'
     expect(guest.load(guest.scratch, guest.abi.wordBytes)).toBe(guest.abi.m2pWindow.start);
     expect(guest.call(12, 8, guest.scratch)).toBe(-ERRNO.ENOSYS);
     expect(guest.rule).toBe('memory_op.not-modelled');
-    expect(guest.call(12, 60, guest.scratch)).toBe(-ERRNO.ENOSYS);
+    expect(guest.call(12, 63, guest.scratch)).toBe(-ERRNO.ENOSYS);
     expect(guest.rule).toBe('memory_op.command');
   });
 

@@ -20,6 +20,7 @@ const SCHED_OP = 29;
 const CALLBACK_OP = 30;
 const UNUSED = 11;
 const DECREASE = 1;
+const MAXIMUM_RAM_PAGE = 2;
 const CURRENT_RESERVATION = 3;
 const POPULATE = 6;
 const TRANSLATE_GPFN_LIST = 8;
@@ -114,7 +115,9 @@ const faultOnStack =
   };
 
 export const callRecipes: { readonly [id in keyof typeof callRules]: Recipe } = {
-  'memory_op.command': { make: call(MEMORY_OP, () => [60, 0]) },
+  'memory_op.command': { make: call(MEMORY_OP, () => [63, 0]) },
+  // 3.0.4 does not look at the upper bits of an operation that has no extents.
+  'memory_op.continuation': { on: modern, make: call(MEMORY_OP, () => [64 | MAXIMUM_RAM_PAGE, 0]) },
   'memory_op.not-modelled': { make: call(MEMORY_OP, () => [TRANSLATE_GPFN_LIST, 0]) },
   'memory_op.argument': { make: call(MEMORY_OP, (guest) => [CURRENT_RESERVATION, guest.unmapped]) },
   'memory_op.domain': {
@@ -157,6 +160,12 @@ export const callRecipes: { readonly [id in keyof typeof callRules]: Recipe } = 
     make: (scene) => {
       const dom0 = scene.dom0();
       return [dom0, dom0.call(CONSOLE_IO, 0, 6, dom0.unmapped)];
+    },
+  },
+  'console_io.count': {
+    make: (scene) => {
+      const dom0 = scene.dom0();
+      return [dom0, dom0.call(CONSOLE_IO, 1, 0x8000_0000, dom0.scratch)];
     },
   },
   'console_io.command': {

@@ -9,8 +9,10 @@ import {
   FIRST_REF,
   GTF_ACCEPT,
   GTF_PERMIT,
+  GTF_READING,
   GTF_READONLY,
   HOST_MAP,
+  MAP_READONLY,
 } from '../grant-guest.ts';
 import { type Outcome, type Recipe, type RuleGuest, type Scene, modern, old } from './scene.ts';
 
@@ -91,6 +93,10 @@ const copy =
     const guest = scene.guest();
     return [guest, guest.copy(...sides(guest))];
   };
+
+/** A copy from the granted page. */
+const copyGranted = (granter: RuleGuest, mapper: RuleGuest): number =>
+  mapper.copy({ ref: FIRST_REF, domid: granter.domain.id }, { frame: mapper.mFrame }, 8);
 
 /** A command of one number; its result is the hypercall's. */
 const versionOf = (guest: RuleGuest, command: number, value: number): Outcome => {
@@ -292,5 +298,27 @@ export const grantRecipes: { readonly [id in keyof typeof grantRules]: Recipe } 
     make: copy((guest) => [{ ref: FIRST_REF, domid: NOBODY }, { frame: guest.mFrame }, 8]),
   },
   'copy.frame': { make: copy((guest) => [{ frame: guest.foreignFrame }, { frame: guest.mFrame }, 8]) },
+  'copy.frame-gone': {
+    on: modern,
+    make: (scene) => {
+      const { granter, mapper, va } = scene.pair();
+      const frame = granter.dFrame;
+      mapper.map(va, HOST_MAP, FIRST_REF, granter.domain.id);
+      mapper.vaMapping(va, 0n);
+      granter.vaMapping(granter.kva(granter.d), 0n);
+      granter.memoryOp(1, [frame]);
+      return [mapper, copyGranted(granter, mapper)];
+    },
+  },
+  'copy.entry-changed': {
+    on: modern,
+    make: (scene) => {
+      const { granter, mapper, va } = scene.pair();
+      mapper.map(va, HOST_MAP | MAP_READONLY, FIRST_REF, granter.domain.id);
+      granter.grant(FIRST_REF, mapper.domain.id, granter.mFrame, GTF_PERMIT | GTF_READING);
+      const granted = { ref: FIRST_REF, domid: granter.domain.id };
+      return [mapper, mapper.copy({ frame: mapper.mFrame }, granted, 8)];
+    },
+  },
   'copy.dest-type': { make: copy((guest) => [{ frame: guest.dFrame }, { frame: guest.root }, 8]) },
 };
