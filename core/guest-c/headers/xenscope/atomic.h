@@ -21,12 +21,7 @@
     })
 #else
 #define xchg(place, value) __atomic_exchange_n(place, value, __ATOMIC_SEQ_CST)
-#define cmpxchg(place, old, value) \
-    ({ \
-        __typeof__(*(place)) __found = (old); \
-        __atomic_compare_exchange_n(place, &__found, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-        __found; \
-    })
+#define cmpxchg(place, old, value) __sync_val_compare_and_swap(place, old, value)
 #endif
 #define synch_cmpxchg cmpxchg
 

@@ -58,15 +58,18 @@
 #define PADDR_MASK ((1UL << PADDR_BITS) - 1)
 #define VADDR_BITS 48
 #define VADDR_MASK ((1UL << VADDR_BITS) - 1)
-#define PRIpte "016lx"
+#define __PRIPTE "016lx"
 #elif defined(CONFIG_X86_PAE)
 #define PADDR_BITS 44
 #define PADDR_MASK ((1ULL << PADDR_BITS) - 1)
-#define PRIpte "016llx"
+#define __PRIPTE "016llx"
 #else
 #define PADDR_BITS 32
 #define PADDR_MASK (~0UL)
-#define PRIpte "08lx"
+#define __PRIPTE "08lx"
+#endif
+#ifndef PRIpte
+#define PRIpte __PRIPTE
 #endif
 
 /* Virtual addresses: the kernel's linear mapping begins at VIRT_START; behind lie areas for mappings made on demand. */

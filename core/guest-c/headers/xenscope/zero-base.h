@@ -2,6 +2,8 @@
 #ifndef XENSCOPE_ZERO_BASE_H
 #define XENSCOPE_ZERO_BASE_H
 
+#ifndef VIRT_BASE
 #define VIRT_BASE 0UL
+#endif
 
 #endif
