@@ -44,6 +44,7 @@ export class Token {
   readonly first: boolean;
   readonly hide: HideSet;
   readonly call: MacroCall | null;
+  private spelling: SourceRange | null;
 
   constructor(
     kind: TokenKind,
@@ -65,6 +66,7 @@ export class Token {
     this.first = first;
     this.hide = hide;
     this.call = call;
+    this.spelling = null;
   }
 
   is(text: string): boolean {
@@ -79,7 +81,7 @@ export class Token {
   /** Where the user sees it: its spelling, or the outermost macro call unless it is spelled inside that call. */
   get range(): SourceRange {
     const call = this.call;
-    if (call === null) return this.file.range(this.offset, this.end);
+    if (call === null) return (this.spelling ??= this.file.range(this.offset, this.end));
     const spelledInCall = this.file === call.file && this.offset >= call.offset && this.end <= call.end;
     const range = spelledInCall
       ? this.file.range(this.offset, this.end)

@@ -21,6 +21,9 @@ export interface SourceHost {
   readonly headers: ShippedHeaders;
 }
 
+/** Files of sets of shipped headers, which never change: every unit reads the same ones. */
+const SHIPPED_FILES = new WeakMap<ShippedHeaders, Map<string, SourceFile>>();
+
 /** Finds and keeps the files of one unit. */
 export class FileFinder {
   private readonly host: SourceHost;
@@ -68,8 +71,15 @@ export class FileFinder {
   }
 
   findShipped(name: string): SourceFile | null {
-    const text = this.host.headers.files.get(name);
-    return text === undefined ? null : this.register(joinPath(this.host.headers.root, name), text);
+    const { headers } = this.host;
+    const text = headers.files.get(name);
+    if (text === undefined) return null;
+    const path = joinPath(headers.root, name);
+    const known = this.files.get(path);
+    if (known !== undefined) return known;
+    const file = shippedFile(headers, path, text);
+    this.files.set(path, file);
+    return file;
   }
 
   /** A shipped header's name, null for another file. */
@@ -77,6 +87,16 @@ export class FileFinder {
     const prefix = joinPath(this.host.headers.root, '');
     return path.startsWith(prefix) ? path.slice(prefix.length) : null;
   }
+}
+
+function shippedFile(headers: ShippedHeaders, path: string, text: string): SourceFile {
+  const kept = SHIPPED_FILES.get(headers) ?? new Map<string, SourceFile>();
+  SHIPPED_FILES.set(headers, kept);
+  const known = kept.get(path);
+  if (known?.text === text) return known;
+  const file = new SourceFile(path, text);
+  kept.set(path, file);
+  return file;
 }
 
 /** Reads `"name"` or `<name>`; the latter from the text, for its tokens may be anything. */

@@ -40,6 +40,15 @@ export interface PreprocessedUnit {
 }
 
 /** As gcc's limit on nested includes. */
+/** A file's tokens, as long as the file is kept: shipped headers are taken apart once. */
+const LEXED = new WeakMap<SourceFile, readonly Token[]>();
+
+function tokensOf(file: SourceFile): readonly Token[] {
+  const tokens = LEXED.get(file) ?? lex(file);
+  LEXED.set(file, tokens);
+  return tokens;
+}
+
 const MAX_INCLUDE_DEPTH = 200;
 /** Two files that include each other twice are as many as one likes without being deep. */
 const MAX_INCLUSIONS = 5000;
@@ -214,7 +223,7 @@ class Preprocessor implements TokenReader {
   }
 
   private enter(file: SourceFile): void {
-    this.open.push({ file, tokens: lex(file), at: 0, conditionals: this.conditionals.length });
+    this.open.push({ file, tokens: tokensOf(file), at: 0, conditionals: this.conditionals.length });
   }
 
   // ---- directives ------------------------------------------------------------------------------------------------

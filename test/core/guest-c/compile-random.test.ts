@@ -1,5 +1,6 @@
 import { test } from 'vitest';
-import { expectSameAsGcc } from './compile-against-gcc.ts';
+import { expectSameAsGcc, expectSameAsGccOn } from './compile-against-gcc.ts';
+import { programs } from './random-programs.ts';
 
 /**
  * Expressions drawn at random over variables of every integer type, each printed at full width. What C leaves
@@ -121,5 +122,17 @@ function program(seed: number): string {
 for (let seed = SEED; seed < SEED + 4; seed++) {
   test(`random expressions have the values that gcc gives them (SEED=${seed})`, () => {
     expectSameAsGcc(program(seed), ['x86_64', 'x86_32']);
-  }, 30_000);
+  }, 120_000);
+}
+
+/** Programs in one run of gcc and of the model, and runs for each word width. `PROGRAMS=2000 SEED=...` looks further. */
+const BATCH = 20;
+const COUNT = Number(process.env['PROGRAMS'] ?? 120);
+
+for (const abi of ['x86_64', 'x86_32'] as const) {
+  for (let first = SEED; first < SEED + COUNT; first += BATCH) {
+    test(`on ${abi} random programs ${first} to ${first + BATCH - 1} show what gcc's show`, () => {
+      expectSameAsGccOn(abi, programs(Array.from({ length: BATCH }, (_, i) => first + i)));
+    }, 120_000);
+  }
 }

@@ -299,7 +299,7 @@ describe('mistakes are said once, at their place', () => {
     const lines = Array.from({ length: 60 }, (_, i) => `#define m${i + 1} m${i} m${i}`);
     const { problems } = run(`#define m0 x\n${lines.join('\n')}\nm60`);
     expect(problems).toEqual(['62: pp.too-much-expansion']);
-  });
+  }, 120_000);
 
   it('an unclosed comment is a token that the parser can report', () => {
     const { tokens } = run('a /* b');
