@@ -123,7 +123,7 @@ export class Breakpoints {
     const stopping = due.filter(({ log }) => log === null);
     const frame = 'vcpu' in stop ? this.session.stack(stop.vcpu)[0] : undefined;
     const messages = due.flatMap(({ log, hits }) =>
-      log === null || !hits.isNews(at) ? [] : [formatLog(log, this.session, frame)],
+      log === null || !hits.isNews(at) ? [] : [formatLog(log, this.session, frame, stop.values)],
     );
     return {
       stop: stopping.length > 0 || !('ids' in stop),

@@ -2,12 +2,13 @@
 
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Frame, VisibleName } from '../../core/timeline/types.ts';
+import { COMMANDS } from './console/console.ts';
 import { type RequestRows, STANDING, debuggeeOf } from './context.ts';
 import type { Debuggee } from './debuggee.ts';
 import { frameFor } from './frame-table.ts';
 
 /** Characters after which the client asks again. */
-export const COMPLETION_TRIGGERS = ['.', '>', '$'];
+export const COMPLETION_TRIGGERS = ['.', '>', '$', ':'];
 
 /** The most names that one answer holds: the client asks again as more is typed. */
 const MAX_NAMES = 500;
@@ -50,10 +51,20 @@ function continuations(
     access === null
       ? typed.startsWith('$')
         ? registers(debuggee, frame)
-        : namesInScope(debuggee, frame)
+        : [...commands(head), ...namesInScope(debuggee, frame)]
       : members(debuggee, frame, operandAtEnd(head.slice(0, access.index)));
   return { typed, names: all.filter(({ label }) => label.startsWith(typed)) };
 }
+
+/** Commands of the console, where one can begin. */
+const commands = (head: string): Name[] =>
+  /^\s*:?\s*$/.test(head)
+    ? COMMANDS.filter(({ name }) => name !== '?').map(({ name }) => ({
+        label: name,
+        type: 'keyword',
+        sortText: `2${name}`,
+      }))
+    : [];
 
 /** The user's own names before those of the library. */
 const namesInScope = ({ session }: Debuggee, frame: Frame): Name[] =>

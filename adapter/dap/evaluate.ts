@@ -1,6 +1,7 @@
 /** evaluate: hovers and watches without side effects, the debug console with them and with commands of its own. */
 
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { withDollars } from '../../core/timeline/dollar-names.ts';
 import type { Evaluation, Frame } from '../../core/timeline/types.ts';
 import { type RequestArguments, RequestError } from './arguments.ts';
 import { type TypedCommand, commandIn } from './console/console.ts';
@@ -23,7 +24,10 @@ export const EVALUATE: RequestRows<'evaluate'> = {
       const frame = frameFor(debuggee, args);
       // Only what the user typed as a command may change the guest.
       const mayChange = args.optionalText('context') === 'repl' && context.life.kind === 'stopped';
-      const result: Evaluation = debuggee.session.evaluate(args.text('expression'), frame, {
+      const { standing } = debuggee;
+      const values = standing !== null && 'values' in standing ? standing.values : undefined;
+      const text = withDollars(args.text('expression'), values ?? {});
+      const result: Evaluation = debuggee.session.evaluate(text, frame, {
         sideEffects: mayChange ? 'keep' : 'none',
       });
       if (result.kind === 'problem') throw new RequestError(result.message);

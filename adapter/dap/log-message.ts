@@ -1,6 +1,7 @@
 /** Log messages of breakpoints: text in which `{expression}` stands for the expression's value; `{{` is a brace. */
 
 import type { Session } from '../../core/timeline/session.ts';
+import { type DollarValues, withDollars } from '../../core/timeline/dollar-names.ts';
 import type { Frame } from '../../core/timeline/types.ts';
 
 export interface LogMessage {
@@ -24,13 +25,19 @@ export function parseLogMessage(message: string): LogMessage | { readonly proble
 }
 
 /** The message with the values that its expressions have in `frame`; nothing changes by evaluating them. */
-export function formatLog(message: LogMessage, session: Session, frame: Frame | undefined): string {
+export function formatLog(
+  message: LogMessage,
+  session: Session,
+  frame: Frame | undefined,
+  values: DollarValues = {},
+): string {
   return message.parts
-    .map((part) => ('text' in part ? part.text : valueText(part.expression, session, frame)))
+    .map((part) => ('text' in part ? part.text : valueText(part.expression, session, frame, values)))
     .join('');
 }
 
-function valueText(expression: string, session: Session, frame: Frame | undefined): string {
+function valueText(typed: string, session: Session, frame: Frame | undefined, values: DollarValues): string {
+  const expression = withDollars(typed, values);
   if (frame === undefined) return '<no frame>';
   const result = session.evaluate(expression, frame, { sideEffects: 'none' });
   return result.kind === 'value' ? result.value.text : `<${result.message}>`;

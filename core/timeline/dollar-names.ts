@@ -65,6 +65,14 @@ export function substitute(
   return absent ? { kind: 'absent' } : { kind: 'text', text };
 }
 
+/** An expression with the values that a stop has; other names, such as registers, are left as they are. */
+export function withDollars(expression: string, values: DollarValues): string {
+  return expression.replaceAll(/\$(\w+)/g, (whole, name: string) => {
+    const value = isDollarName(name) ? values[name] : undefined;
+    return value === undefined ? whole : literal(value);
+  });
+}
+
 function unknownName(name: string): string {
   if (name === 'rule') return '$rule is compared with a text: $rule == "mmuext.*".';
   const names = Object.keys(DOLLAR_NAMES).map((one) => `$${one}`);

@@ -134,9 +134,8 @@ export class EventStops {
 
   /** The line and function breakpoints of a place whose conditions hold. */
   atPlace(specs: readonly BreakpointSpec[], guest: Guest, vm: Vm): Met {
-    return metOf(
-      specs.map((spec) => [spec, this.holds(spec.condition, { guest, vm, frame: 'innermost', values: {} })]),
-    );
+    const context = { guest, vm, frame: 'innermost', values: {} } as const;
+    return metOf(specs.map((spec) => ({ spec, answer: this.holds(spec.condition, context) })));
   }
 
   /** The stop at what data breakpoints have met, with those whose condition holds; `during` names a hypercall. */
@@ -147,11 +146,11 @@ export class EventStops {
       if (spec === undefined) return [];
       const values: DollarValues = { old: hit.oldValue, new: hit.newValue, ...frameOf(hit) };
       const answer = this.holds(spec.condition, { guest, vm, frame: 'innermost', values });
-      return [{ hit, answer: [spec, answer] as const }];
+      return [{ hit, spec, answer, values }];
     });
-    const holding = metOf(answers.map(({ answer }) => answer));
+    const holding = metOf(answers);
     if (holding.ids.length === 0) return this.p2mStored(met, at);
-    const hits = answers.filter(({ answer }) => answer[1] !== false).map(({ hit }) => hit);
+    const hits = answers.filter(({ answer }) => answer !== false).map(({ hit }) => hit);
     return { kind: 'data', vcpu, ...holding, hits, during };
   }
 
@@ -237,11 +236,15 @@ export class EventStops {
     const found = this.breakpoints.matching(hypercallName(call.nr), requests, when);
     return metOf(
       found.map(({ spec, requests: named }) => {
-        const answers = this.contexts(event, named, record).map((one) => this.holds(spec.condition, one));
-        return [
+        const contexts = this.contexts(event, named, record);
+        const answers = contexts.map((one) => this.holds(spec.condition, one));
+        const problem = answers.find((answer) => typeof answer === 'string') ?? false;
+        const { values } = contexts[answers.indexOf(true)] ?? {};
+        return {
           spec,
-          answers.includes(true) || (answers.find((answer) => typeof answer === 'string') ?? false),
-        ];
+          answer: answers.includes(true) || problem,
+          ...(values === undefined ? {} : { values }),
+        };
       }),
     );
   }
@@ -274,6 +277,7 @@ export const standsAtCall = (stop: { readonly kind: string; readonly during?: st
 /** Breakpoints that a place or event meets. */
 export interface Met extends Troubled {
   readonly ids: readonly number[];
+  readonly values?: DollarValues;
 }
 
 interface Troubled {
@@ -282,13 +286,24 @@ interface Troubled {
 
 const NONE_MET: Met = { ids: [] };
 
-function metOf(answers: readonly (readonly [BreakpointSpec, boolean | string])[]): Met {
-  const met = answers.filter(([, answer]) => answer !== false);
-  const problems = met.flatMap(([{ id, condition = '' }, message]) =>
-    typeof message === 'string' ? [{ id, condition, message }] : [],
+/** What a breakpoint's condition says of a place or event, and the values that it was asked about. */
+interface Answered {
+  readonly spec: BreakpointSpec;
+  readonly answer: boolean | string;
+  readonly values?: DollarValues;
+}
+
+function metOf(answers: readonly Answered[]): Met {
+  const met = answers.filter(({ answer }) => answer !== false);
+  const problems = met.flatMap(({ spec: { id, condition = '' }, answer }) =>
+    typeof answer === 'string' ? [{ id, condition, message: answer }] : [],
   );
-  const ids = met.map(([{ id }]) => id);
-  return problems.length === 0 ? { ids } : { ids, problems };
+  const values = met.find((one) => one.values !== undefined)?.values;
+  return {
+    ids: met.map(({ spec }) => spec.id),
+    ...(problems.length === 0 ? {} : { problems }),
+    ...(values === undefined ? {} : { values }),
+  };
 }
 
 function resultValues({ rc, done }: HypercallRecord): DollarValues {

@@ -6,6 +6,7 @@
  */
 import type { VirtualAddress } from '../units.ts';
 import type { Session } from './session.ts';
+import type { DollarValues } from './dollar-names.ts';
 import type { DataHit, DataSpec } from './watches.ts';
 
 export type AbiName = 'x86_64' | 'x86_32p' | 'x86_32';
@@ -207,6 +208,8 @@ export interface Disagreement {
 export type Stop = StopReason & {
   readonly problems?: readonly ConditionProblem[];
   readonly data?: readonly DataHit[];
+  /** What `$mfn`, `$old` and the like are at this stop. */
+  readonly values?: DollarValues;
   /** It stands inside a hypercall, at a line of Xen's. */
   readonly inXen?: true;
 };

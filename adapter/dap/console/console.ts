@@ -6,6 +6,7 @@
 import type { JsonValue } from '../../../core/timeline/types.ts';
 import { RequestError } from '../arguments.ts';
 import type { CommandAnswer, CommandRow } from './command.ts';
+import { GO } from './go.ts';
 import { LOOK } from './look.ts';
 import { WATCH } from './watch.ts';
 import { WHAT_IF } from './what-if.ts';
@@ -17,7 +18,7 @@ const HELP: CommandRow = {
   run: (_, rest) => help(rest.trim()),
 };
 
-export const COMMANDS: readonly CommandRow[] = [...LOOK, ...WATCH, ...WHAT_IF, HELP];
+export const COMMANDS: readonly CommandRow[] = [...LOOK, ...GO, ...WATCH, ...WHAT_IF, HELP];
 
 /** A command as it was typed. */
 export interface TypedCommand {
@@ -35,7 +36,7 @@ export function commandIn(text: string, isName: (name: string) => boolean): Type
   }
   if (colon !== '' || name === '?') return { row, rest };
   // What may follow a name in C is an operator; what follows a command is a word, behind a blank.
-  const isWord = /^\s+[\w&*("'$-]/.test(rest);
+  const isWord = /^\s+[\w&*("'$+-]/.test(rest);
   if (rest.trim() !== '' && !/^\s/.test(rest)) return null;
   if (isName(name) && !/^\s+\w/.test(rest)) return null;
   return rest.trim() === '' || isWord ? { row, rest } : null;

@@ -52,6 +52,16 @@ describe('requests that cannot be answered get one sentence', () => {
   });
 });
 
+describe('a thread that is none', () => {
+  it.each(['continue', 'next', 'stepIn', 'stepOut', 'stackTrace'])('%s names it', async (command) => {
+    const program = folder.write('thread.guest.c', 'int main(void) { return 0; }\n');
+    const client = new DapClient();
+    await client.launch({ program });
+    await client.stops();
+    expect(await client.refused(command, { threadId: 77 })).toBe('There is no thread 77.');
+  });
+});
+
 describe('launch attributes that are wrong', () => {
   const script = folder.write('sound.guest.c', 'int main(void) { return 0; }\n');
 
@@ -81,6 +91,8 @@ describe('launch attributes that are wrong', () => {
     const message = await client.refused('launch', attributes);
     expect(message).toMatch(sentence);
     expect(message.split('\n')).toHaveLength(1);
+    const { error } = client.received.at(-1)?.body as { readonly error: { readonly showUser: boolean } };
+    expect(error.showUser, 'in a message box').toBe(true);
     // A second try with sound attributes works in the same session.
     await client.ask('launch', { program: script });
   });

@@ -165,6 +165,33 @@ describe('function breakpoints', () => {
     },
   );
 
+  it('on a hypercall with a condition on its result stop behind it, and log what it was about', async () => {
+    const editor = await atEntry(refused);
+    await editor.ask('setFunctionBreakpoints', {
+      breakpoints: [
+        { name: 'mmu_update', condition: '$rc == -EINVAL' },
+        {
+          name: 'mmu_update',
+          condition: '$rc != 0',
+          logMessage: 'request {$index} returned {$rc}, done {$done}, {done}',
+        },
+      ],
+    });
+    await editor.continues();
+    const stop = await editor.stops();
+    expect(stop).toMatchObject({ reason: 'function breakpoint', at: REFUSED.at('refused') });
+    expect(stop.body.description).toBe('Paused after hypercall mmu_update, which returned -22');
+    expect(editor.output('console')).toMatch(/^request 0 returned -22, done 0, 0\b/m);
+    expect(await editor.evaluate('$rc + 1')).toBe('-21');
+  });
+
+  it('in the library’s start-up do not stop for `*`: the first stop is the user’s first call', async () => {
+    const editor = new DapClient();
+    await editor.launch({ program: fault, stopOnEntry: false }, { filters: [], functions: ['*'] });
+    const stop = await editor.stops();
+    expect(stop.body.description).toBe('Paused before hypercall set_trap_table');
+  });
+
   it('a glob over all hypercalls stops at each one', async () => {
     const editor = await atEntry(fault);
     await setNames(editor, 'update_va_*');

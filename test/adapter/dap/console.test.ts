@@ -105,6 +105,59 @@ describe('a console command', () => {
     expect((await types(editor, 'audit')).result).toBe('The audit finds every count as it should be.');
   });
 
+  it('seek goes to a position and back, and says where it cannot', async () => {
+    const editor = await at(calls, CALLS.line('after loop'));
+    const told = await types(editor, 'seek -8');
+    const [, from = '', to = ''] = /^From position (\d+) to (\d+)\.$/.exec(told.result) ?? [];
+    expect(Number(from) - Number(to)).toBe(8);
+    const there = await editor.stops();
+    expect(there.reason).toBe('goto');
+    await types(editor, `seek ${from}`);
+    expect(await editor.stops()).toMatchObject({ reason: 'goto', at: CALLS.at('after loop') });
+    expect((await types(editor, 'seek 99999999')).result).toMatch(
+      /; 99999999 is not in what is known of the run\.$/,
+    );
+    await editor.stops();
+    expect(await editor.refused('evaluate', { expression: 'seek nowhere', context: 'repl' })).toMatch(
+      /^Say where to: a position from /,
+    );
+  });
+
+  it('last goes to just before the last change of an object', async () => {
+    const editor = await at(calls, CALLS.line('print'));
+    expect((await types(editor, 'last corner.x')).result).toBe('Back to the last change of corner.x.');
+    expect(await editor.stops()).toMatchObject({ at: CALLS.at('store') });
+    expect(await editor.evaluate('corner.x')).toBe('3');
+    await types(editor, 'last corner.y');
+    await editor.stops();
+    expect(editor.output('console')).toMatch(/corner\.y has not changed in what is known of the run\./);
+    expect(await editor.refused('evaluate', { expression: 'last sum', context: 'repl' })).toMatch(
+      /lives in a register/,
+    );
+    expect(await editor.refused('evaluate', { expression: 'last refused', context: 'repl' })).toMatch(
+      /was refused\.$/,
+    );
+  });
+
+  it('last refused goes to the hypercall that was', async () => {
+    const editor = await at(refused, REFUSED.line('after'));
+    expect((await types(editor, 'last refused')).result).toMatch(
+      /^To hypercall \d+, mmu_update, which was refused\.$/,
+    );
+    expect(await editor.stops()).toMatchObject({ at: REFUSED.at('refused') });
+  });
+
+  it('is offered by completions, before and behind a colon', async () => {
+    const editor = await at(calls, CALLS.line('print'));
+    const labels = async (text: string) => {
+      const { targets } = await editor.ask('completions', { text, column: text.length + 1 });
+      return targets.map(({ label }) => label);
+    };
+    expect(await labels('hyperc')).toContain('hypercalls');
+    expect(await labels(':wal')).toEqual(['walk']);
+    expect(await labels('sum + wal')).not.toContain('walk');
+  });
+
   it('watch stops as a data breakpoint, watches lists it, unwatch removes it', async () => {
     const editor = await at(calls, CALLS.line('after loop'));
     const { result } = await types(editor, 'watch corner.x if $new > 3');
