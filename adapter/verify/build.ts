@@ -16,6 +16,8 @@ export interface KernelSource {
   readonly includePaths: readonly string[];
   /** Shipped headers that come in front of the script, in order. */
   readonly headers: readonly string[];
+  /** Functions of the library that the script has its own of: for all that call them, as on the model. */
+  readonly replaced: readonly string[];
   readonly link: ImageLink;
   /** The shipped program around a script that defines only a fault handler, with what it shall access. */
   readonly handler: { readonly va: bigint; readonly kind: number; readonly user: boolean } | null;
@@ -78,7 +80,7 @@ export async function buildKernel(source: KernelSource, folder: string): Promise
   await Promise.all([
     gcc([...CODE_FLAGS, '-c', '-o', start, join(startup, 'start.S')]),
     gcc([...CODE_FLAGS, ...RECORDER_FLAGS, '-c', '-o', recorder, join(startup, 'recorder.c')]),
-    gcc([...scriptFlags(source), '-c', '-o', script, '-x', 'c', '-'], unitOf(source)),
+    compileScript(source, script),
   ]);
   const path = join(folder, 'kernel.elf');
   const { virtBase, textOffset, stackBehind } = source.link;
@@ -95,6 +97,18 @@ export async function buildKernel(source: KernelSource, folder: string): Promise
   return { path, bytes: Number(end - virtBase), functions };
 }
 
+/** The library's own version of a function that the script has, too. */
+const REPLACED_PREFIX = '__xenscope_library_';
+
+/** Compiles the script; what the library calls then goes to the script's own functions where it has them. */
+async function compileScript(source: KernelSource, object: string): Promise<void> {
+  const flags = [...scriptFlags(source), '-x', 'c', '-'];
+  if (source.replaced.length === 0) return gcc(['-c', '-o', object, ...flags], unitOf(source));
+  const assembly = await tool('gcc', ['-S', '-o', '-', ...flags], unitOf(source));
+  const uses = new RegExp(`^(\\t(?:call|jmp|mov\\w*|lea\\w*|\\.quad)\\t.*?)${REPLACED_PREFIX}(\\w+)`, 'gm');
+  await gcc(['-c', '-o', object, '-x', 'assembler', '-'], assembly.replaceAll(uses, '$1$2'));
+}
+
 function scriptFlags({ path, includePaths, handler, optimize }: KernelSource): string[] {
   const folders = ['-iquote', dirname(path), ...includePaths.flatMap((folder) => ['-I', folder])];
   const access =
@@ -109,7 +123,7 @@ function scriptFlags({ path, includePaths, handler, optimize }: KernelSource): s
 }
 
 /** The unit that gcc compiles from standard input: there the script keeps the name that the user gave it. */
-function unitOf({ path, headers, link, handler, entry }: KernelSource): string {
+function unitOf({ path, headers, replaced, link, handler, entry }: KernelSource): string {
   const args = entry.parameters.map((kind) => (kind === 'start_info' ? '(void *)__xenscope_info' : '0'));
   const call = `${entry.name}(${args.join(', ')})`;
   const calls = {
@@ -119,7 +133,9 @@ function unitOf({ path, headers, link, handler, entry }: KernelSource): string {
   } as const;
   return [
     MACHINE_OPERATIONS,
+    ...replaced.map((name) => `#define ${name} ${REPLACED_PREFIX}${name}`),
     ...headers.map((name) => `#include <${name}>`),
+    ...replaced.map((name) => `#undef ${name}`),
     `#include ${JSON.stringify(path)}`,
     ...(handler === null ? [] : ['#include <handler-main.c>']),
     ...(link.namesSharedInfo ? [SHARED_INFO] : []),

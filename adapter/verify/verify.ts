@@ -170,16 +170,35 @@ function kernelSource(request: VerifyRequest, { fault }: RunOptions, bytes: numb
   const { program, includePaths, prelude, optimize } = request;
   const host = { ...request.host, includePaths };
   const { unit } = compileUnit(program, host, DATA_MODELS.x86_64, { prelude });
+  const { headers } = kindOf(program, host, prelude);
+  const replaced = replacedFunctions(unit, host.headers);
   const entry = entryOf(unit, request.entry);
   const access = { va: fault.va, kind: ACCESS_KINDS[fault.kind], user: fault.user };
   return {
     ...{ path: program.path, includePaths, optimize, imageBytes: bytes },
-    headers: kindOf(program, host, prelude).headers,
+    headers:
+      replaced.length === 0 ? headers : [...new Set([...headers, ...shippedFiles(unit, host.headers)])],
+    replaced,
     link: linkOf(unit),
     handler: entry === null && functionNamed(unit, HANDLER) !== null ? access : null,
     entry: entry === null ? HANDLER_ENTRY : entryCall(entry),
   };
 }
+
+/** Functions of the script whose names shipped headers use as those of functions. */
+function replacedFunctions({ functions }: TranslationUnit, { root, files }: SourceHost['headers']): string[] {
+  const own = functions.filter(({ range }) => !range.file.startsWith(`${root}/`)).map(({ name }) => name);
+  const texts = [...files].filter(([name]) => name.endsWith('.h')).map(([, text]) => text);
+  return own.filter((name) =>
+    texts.some((text) => new RegExp(`^__XENSCOPE_LIBRARY .*\\b${name}\\(`, 'm').test(text)),
+  );
+}
+
+/** The shipped headers that a script includes anywhere: all come in front when it replaces functions of theirs. */
+const shippedFiles = ({ files }: TranslationUnit, { root }: SourceHost['headers']): string[] =>
+  files.flatMap((file) =>
+    file.startsWith(`${root}/`) && file.endsWith('.h') ? [file.slice(root.length + 1)] : [],
+  );
 
 function linkOf({ linkage, scope }: TranslationUnit): ImageLink {
   const { virtBase, order, textOffset } = LAYOUTS[linkage];
