@@ -7,7 +7,7 @@
 import { FrameFlag, PageType } from '../machine/frames.ts';
 import { FAULT_FETCH, FAULT_PRESENT, FAULT_WRITE } from '../machine/mmu.ts';
 import type { Vcpu } from '../machine/vcpu.ts';
-import { P } from '../pte.ts';
+import { P, RW } from '../pte.ts';
 import type { Mfn } from '../units.ts';
 import { acceptedLo, adjustedHi, adjustedLo, getPageFromL1e, putPageFromL1e } from './entries.ts';
 import type { Hypervisor } from './hypervisor.ts';
@@ -26,7 +26,8 @@ export function emulatePteWrite(hv: Hypervisor, vcpu: Vcpu): boolean {
   const isOn = domain.role === 'hardware' || domain.hasAssist(VMASST_WRITABLE_PAGETABLES);
   if (!isProtectionWrite || vcpu.inUserMode || !isOn || !isEmulatedWidth(hv, vcpu)) return false;
   const walk = vcpu.mmu.probe(fault.vaLo, fault.vaHi);
-  if (walk.end !== 'page' || walk.level !== 1) return false;
+  // Only the last entry's own RW counts: a table may also be written to through tables that are read-only themselves.
+  if (walk.end !== 'page' || walk.level !== 1 || ((walk.los[0] as number) & RW) !== 0) return false;
   const table = walk.frame;
   const isL1InUse =
     ownsPage(hv, table, domain.id) &&

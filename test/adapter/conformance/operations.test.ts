@@ -79,6 +79,23 @@ describe('xenscope ops', () => {
     ]);
   });
 
+  it('a store to an L1 table whose last entry is writable is a fault, though the tables above are read-only', async () => {
+    const { answers } = await ops([
+      '{"op":"mmuext","cmd":0,"p":"0x400"}',
+      '{"op":"poke","p":"0x401","index":9,"pte":"0x400027"}',
+      '{"op":"poke","p":"0x402","index":1,"pte":"0x401067"}',
+      '{"op":"poke","p":"0x402","index":2,"pte":"0x402025"}',
+      '{"op":"mmuext","cmd":2,"p":"0x402"}',
+      '{"op":"mmu_update","p":"boot.l4","index":1,"pte":"0x402067","cmd":0}',
+      '{"note":"L4 1, L3 2 (the L3 itself), L2 1 (its L2), L1 9: the L1 table","op":"store","va":"0x8080209000","pte":0}',
+      '{"note":"the same page read-only: Xen carries the store out","op":"va_map","va":"0x300000","pte":"0x400021","flags":2}',
+      '{"op":"store","va":"0x300000","pte":0}',
+    ]);
+    expect(answers.map((answer) => answer['rc'])).toEqual(Array(9).fill(0));
+    expect(answers.at(-3)?.['fault']).toMatchObject({ vector: 14, errorCode: 3, cr2: '0x8080209000' });
+    expect(answers.at(-1)?.['fault']).toBeUndefined();
+  });
+
   it.each([
     ['x', 'not JSON'],
     ['[]', 'is no object'],
