@@ -33,6 +33,9 @@ export interface ImageLink {
   readonly virtBase: bigint;
   /** Of the first instruction, from the virtual base. */
   readonly textOffset: number;
+  /** Ends of the text and of the read-only data, from the virtual base: reached at least. */
+  readonly textEnd: number;
+  readonly readOnlyEnd: number;
   /** Bytes of the stack when it stands behind the read-only data, 0 when it is the lowest part. */
   readonly stackBehind: number;
   /** The script wants the page of the shared info structure under this name. */
@@ -83,10 +86,10 @@ export async function buildKernel(source: KernelSource, folder: string): Promise
     compileScript(source, script),
   ]);
   const path = join(folder, 'kernel.elf');
-  const { virtBase, textOffset, stackBehind } = source.link;
+  const { virtBase, textOffset, textEnd, readOnlyEnd, stackBehind } = source.link;
   const symbols = {
     ...{ virt_base: hex(virtBase), text_offset: textOffset, stack_behind: stackBehind },
-    image_size: source.imageBytes,
+    ...{ text_end: textEnd, read_only_end: readOnlyEnd, image_size: source.imageBytes },
   };
   const defined = Object.entries(symbols).map(([name, value]) => `-Wl,--defsym=${name}=${value}`);
   const layout = ['-Wl,-T', join(startup, 'kernel.lds'), ...defined];

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { ABIS } from '../../core/abi/index.ts';
-import { functionNamed } from '../../core/guest-c/compile.ts';
+import { functionNamed, generate } from '../../core/guest-c/compile.ts';
 import { LAYOUTS } from '../../core/guest-c/compile-image.ts';
 import { compileUnit } from '../../core/guest-c/front.ts';
 import { kindOf } from '../../core/guest-c/linkage.ts';
@@ -179,7 +179,7 @@ function kernelSource(request: VerifyRequest, { fault }: RunOptions, bytes: numb
     headers:
       replaced.length === 0 ? headers : [...new Set([...headers, ...shippedFiles(unit, host.headers)])],
     replaced,
-    link: linkOf(unit),
+    link: linkOf(unit, entry),
     handler: entry === null && functionNamed(unit, HANDLER) !== null ? access : null,
     entry: entry === null ? HANDLER_ENTRY : entryCall(entry),
   };
@@ -200,12 +200,15 @@ const shippedFiles = ({ files }: TranslationUnit, { root }: SourceHost['headers'
     file.startsWith(`${root}/`) && file.endsWith('.h') ? [file.slice(root.length + 1)] : [],
   );
 
-function linkOf({ linkage, scope }: TranslationUnit): ImageLink {
-  const { virtBase, order, textOffset } = LAYOUTS[linkage];
-  const sharedInfo = scope.symbols.get('shared_info');
+function linkOf(unit: TranslationUnit, entry: FunctionSymbol | null): ImageLink {
+  const { virtBase, order, textOffset } = LAYOUTS[unit.linkage];
+  const base = virtBase ?? ABIS.x86_64.virtBase;
+  const sharedInfo = unit.scope.symbols.get('shared_info');
+  const parts = entry === null ? [] : generate(unit, entry).parts;
+  const endOf = (part: string): number =>
+    Number((parts.find(({ name }) => name === part)?.to ?? base) - base);
   return {
-    virtBase: virtBase ?? ABIS.x86_64.virtBase,
-    textOffset,
+    ...{ virtBase: base, textOffset, textEnd: endOf('text'), readOnlyEnd: endOf('read-only data') },
     stackBehind: order[0] === 'text' ? STACK_BYTES : 0,
     namesSharedInfo: sharedInfo?.kind === 'variable' && sharedInfo.storage === 'provided',
   };
