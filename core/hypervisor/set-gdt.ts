@@ -7,6 +7,7 @@ import { DESCRIPTORS_PER_PAGE, GUEST_GDT_ENTRIES } from './descriptors.ts';
 import { readField } from './guest-access.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { met, refuse } from './refusal.ts';
+import { did, left } from './trace.ts';
 import { TypeFailure, getPageAndType, putPageAndType } from './type-system.ts';
 
 const HIGH_WORD_WEIGHT = 0x1_0000_0000;
@@ -30,6 +31,11 @@ export function setGdt(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): number {
 
 /** Makes the frames the vCPU's GDT; 0, or the error with the old GDT kept. */
 export function installGdt(hv: Hypervisor, vcpu: Vcpu, frames: readonly number[]): number {
+  if (hv.tracer !== null) hv.tracer.entered('pv_set_gdt', { frames: frames.length });
+  return left(hv, changeGdt(hv, vcpu, frames));
+}
+
+function changeGdt(hv: Hypervisor, vcpu: Vcpu, frames: readonly number[]): number {
   const taken: Mfn[] = [];
   for (const frame of frames) {
     const rc = getPageAndType(hv, frame, vcpu.domain.id, PageType.segDesc);
@@ -43,5 +49,6 @@ export function installGdt(hv: Hypervisor, vcpu: Vcpu, frames: readonly number[]
   for (const old of hv.extras.gdtFrames(vcpu)) putPageAndType(hv, old);
   hv.extras.setGdtFrames(vcpu, taken);
   hv.tlb.flushVcpu(vcpu);
+  did(hv, 'load');
   return 0;
 }

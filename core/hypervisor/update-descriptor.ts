@@ -7,6 +7,7 @@ import { DESCRIPTOR_BYTES, acceptedDescriptor } from './descriptors.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ownsPage } from './references.ts';
 import { met, refuse } from './refusal.ts';
+import { did } from './trace.ts';
 import { TypeFailure, getPageType, putPageType } from './type-system.ts';
 
 /** Where address and descriptor lie among the arguments: 32-bit guests pass each as two words. */
@@ -38,6 +39,7 @@ export function updateDescriptor(hv: Hypervisor, vcpu: Vcpu, args: Int32Array): 
   met(hv, 'update_descriptor.frame');
   hv.memory.writeWord(mfn(frame), slot * 2, accepted.lo);
   hv.memory.writeWord(mfn(frame), slot * 2 + 1, accepted.hi);
+  did(hv, 'write');
   putPageType(hv, frame);
   return 0;
 }

@@ -307,6 +307,10 @@ int get_linear_pagetable(entry, table, frame)
     @check linear.disabled
     @check linear.writable
     if (frame == table) return 0: nothing is counted;                        @did self
+    the other table is validated, and this ABI has such tables: else
+        @check l2e.child-type
+        @check l3e.child-type
+        @check l4e.child-type
     @check linear.nested
     type count + 1;  reference count + 1;  linear uses + 1;                  @did count
     return 0;

@@ -276,6 +276,15 @@ int gnttab_setup_table(domid, frames, list)
     return 0;
 }
 
+/* Exchanges two entries of one's own table. */
+int swap_grant_ref(a, b)
+{
+    @check grant.reference
+    @check grant.swap-pinned
+    @check grant.table-memory
+    return GNTST_okay;
+}
+
 int gnttab_query_size(domid)
 {
     @check grant_table_op.single
@@ -324,6 +333,44 @@ void create_bounce_frame(trap)
 }
 `;
 
+export const DESCRIPTOR_LISTING = `
+int do_set_gdt(frames, entries)
+{
+    @check set_gdt.entries
+    for (each page of the table)
+        copy frames[i]                                                       @check set_gdt.list
+    return pv_set_gdt(frames, entries);                                      @call pv_set_gdt
+}
+
+/* Makes the frames the vCPU's GDT, or keeps the old one. */
+int pv_set_gdt(frames, entries)
+{
+    for (each page of the new table) {
+        get_page(frame, the caller);
+        get_page_type(frame, PGT_seg_desc);                                  @call get_page_type
+        @check set_gdt.frame
+    }
+    for (each page of the old table, or of the new one when it fails) {
+        put_page_type(frame);                                                @call put_page_type
+        put_page(frame);                                                     @did put_page
+    }
+    GDT = the new pages;  the TLB of this vCPU is flushed;                   @did load
+    return 0;
+}
+
+int do_update_descriptor(ma, desc)
+{
+    @check update_descriptor.address
+    @check update_descriptor.owner
+    @check descriptor.bad
+    get_page_type(frame, PGT_seg_desc, or PGT_writable_page);                @call get_page_type
+    @check update_descriptor.frame
+    *ma = desc as Xen stores it;                                             @did write
+    put_page_type(frame);                                                    @call put_page_type
+    return 0;
+}
+`;
+
 /** Functions that have no text: their checks come from the rules' rows. */
 export const GENERATED: readonly {
   readonly file: string;
@@ -357,9 +404,6 @@ export const GENERATED: readonly {
   {
     file: 'descriptor-tables.c',
     functions: {
-      do_set_gdt: 'frames, entries',
-      pv_set_gdt: 'frames, entries',
-      do_update_descriptor: 'ma, desc',
       check_descriptor: 'descriptor',
       do_set_segment_base: 'which, base',
     },
@@ -398,7 +442,7 @@ export const GENERATED: readonly {
   },
   {
     file: 'grant_table.c',
-    functions: { gnttab_set_version: 'op', gnttab_get_version: 'op', swap_grant_ref: 'a, b' },
+    functions: { gnttab_set_version: 'op', gnttab_get_version: 'op' },
   },
 ];
 

@@ -15,7 +15,14 @@ import { HYPERCALLS } from '../hypervisor/hypercalls.ts';
 import type { XenVersion } from '../hypervisor/rule.ts';
 import { type RuleId, allRules, errnoOf, ruleOf } from '../hypervisor/rules.ts';
 import { MM_LISTING } from './listing-mm.ts';
-import { GENERATED, GRANT_LISTING, MEMORY_LISTING, OTHER_FILE, TRAP_LISTING } from './listing-others.ts';
+import {
+  DESCRIPTOR_LISTING,
+  GENERATED,
+  GRANT_LISTING,
+  MEMORY_LISTING,
+  OTHER_FILE,
+  TRAP_LISTING,
+} from './listing-others.ts';
 
 /** How the files of listings are told from those of scripts: `xen:mm.c`. */
 export const LISTING_PREFIX = 'xen:';
@@ -52,6 +59,7 @@ const FILES: readonly { readonly file: string; readonly template: string }[] = [
   { file: 'memory.c', template: MEMORY_LISTING },
   { file: 'grant_table.c', template: GRANT_LISTING },
   { file: 'traps.c', template: TRAP_LISTING },
+  { file: 'descriptor-tables.c', template: DESCRIPTOR_LISTING },
 ];
 /** Where the sentences of checks begin. */
 const SENTENCE_COLUMN = 64;

@@ -308,3 +308,58 @@ describe('breakpoints in listings', () => {
     });
   });
 });
+
+describe('stepping back', () => {
+  async function stepBack(editor: DapClient): Promise<void> {
+    await editor.ask('stepBack', { threadId: 1 });
+    await editor.stops();
+  }
+
+  it('over lines of Xen undoes them, and from the first one leads to the statement', async () => {
+    const editor = await at('read only');
+    await editor.step('stepIn');
+    const first = await line(editor);
+    await editor.step('stepIn');
+    await stepBack(editor);
+    expect(await line(editor)).toBe(first);
+    await stepBack(editor);
+    expect((await names(editor))[0]).toBe('make_read_only');
+    expect(await editor.place()).toBe(LINK.at('read only'));
+  });
+
+  it('shows in each frame what was there before: an entry is written and taken back', async () => {
+    const editor = await at('read only');
+    await editor.ask('setFunctionBreakpoints', { breakpoints: [{ name: 'mod_l1_entry' }] });
+    await editor.continues();
+    await editor.stops();
+    const changes = async () => (await editor.scope('Changes'))['so far'] ?? '';
+    while (!(await line(editor)).startsWith('put_page_from_l1e')) await editor.step('next');
+    expect(await changes()).toMatch(/slot \d+/);
+    await stepBack(editor);
+    expect(await line(editor)).toBe('table[slot] = entry;');
+    expect(await changes()).not.toMatch(/slot \d+/);
+  });
+
+  it('with `into` goes from behind a hypercall to its last line', async () => {
+    const editor = await at('make');
+    await editor.ask('xenscope/stepBack', { threadId: 1, how: 'into' });
+    await editor.stops();
+    expect(await names(editor)).toEqual(['do_mmu_update', '[mmu_update: in Xen 4.17]', 'kernel_main']);
+    expect(await line(editor)).toBe('}');
+    expect(await editor.scope('Operands')).toMatchObject({ returns: '-22 (-EINVAL)' });
+  });
+
+  it('finds the check that refused', async () => {
+    const editor = await at('make');
+    await editor.ask('xenscope/stepBack', { threadId: 1, how: 'into' });
+    await editor.stops();
+    for (let i = 0; !/^check|or -E/.test(await line(editor)); i++) {
+      expect(i).toBeLessThan(20);
+      await editor.ask('xenscope/stepBack', { threadId: 1, how: 'into' });
+      await editor.stops();
+    }
+    const operands = await editor.scope('Operands');
+    const [check] = Object.keys(operands).filter((name) => name.startsWith('check '));
+    expect(operands[check ?? '']).toMatch(/^is broken, -EINVAL: .*L4 entry/);
+  });
+});
