@@ -56,12 +56,15 @@ const CONSOLE = Symbol('console');
 type Group = string | typeof NAMES | typeof DATA | typeof CONSOLE;
 
 export class Breakpoints {
+  /** What the user calls the places that dataIds name. */
+  readonly dataNames: Map<string, string>;
   private readonly session: Session;
   private readonly groups: Map<Group, Entry[]>;
   private nextId: number;
 
   constructor(session: Session) {
     this.session = session;
+    this.dataNames = new Map();
     this.groups = new Map();
     this.nextId = 1;
   }
@@ -110,6 +113,7 @@ export class Breakpoints {
         entries.map((entry) => ({ ...entry, hits: new Hits() })),
       );
     }
+    for (const [id, name] of old.dataNames) this.dataNames.set(id, name);
     this.nextId = old.nextId;
     this.session.setBreakpoints(this.entries().flatMap((entry) => entry.specs));
   }

@@ -31,8 +31,10 @@ export const DATA_BREAKPOINTS: RequestRows<'dataBreakpointInfo' | 'setDataBreakp
       const found = placeFor(debuggeeOf(context), args);
       if ('problem' in found) return { dataId: null, description: found.problem };
       const { place, name } = found;
+      const dataId = formatDataId(place);
+      if (name !== null) debuggeeOf(context).breakpoints.dataNames.set(dataId, name);
       return {
-        dataId: formatDataId(place),
+        dataId,
         description: name ?? placeLabel(place),
         accessTypes: place.kind === 'bytes' ? [...ACCESS_TYPES] : ['write'],
         // Addresses of machine frames are the same in each run; those of objects move when the script is edited.
@@ -49,7 +51,8 @@ export const DATA_BREAKPOINTS: RequestRows<'dataBreakpointInfo' | 'setDataBreakp
         const place = parseDataId(id);
         const access = ACCESS_OF[breakpoint.optionalWord('accessType', ACCESS_TYPES) ?? 'write'];
         if (place === null) return { kind: 'refused', why: `${id} names nothing that can be watched here.` };
-        return { kind: 'data', place, access };
+        const name = debuggeeOf(context).breakpoints.dataNames.get(id);
+        return { kind: 'data', place, access, ...(name === undefined ? {} : { name }) };
       });
       const set = debuggeeOf(context).breakpoints.setOnData(wanted);
       return { breakpoints: set.map((breakpoint) => describeBreakpoint(context, breakpoint)) };

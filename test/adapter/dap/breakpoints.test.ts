@@ -79,6 +79,40 @@ describe('line breakpoints', () => {
     expect(editor.output('console')).toMatch(/condition `n ==` cannot be evaluated: /);
   });
 
+  it('with a condition that faults stop and say why', async () => {
+    const editor = await atEntry(calls);
+    await editor.ask('setBreakpoints', {
+      source: { path: calls },
+      breakpoints: [{ line: CALLS.line('in twice'), condition: '*(int *)8 == n' }],
+    });
+    await editor.continues();
+    expect(await editor.stops()).toMatchObject({ at: CALLS.at('in twice') });
+    expect(editor.output('console')).toMatch(/cannot be evaluated: Page fault at 0x8: it is not mapped\./);
+  });
+
+  it('with a hit count stop at the same hit on the way back, and messages are not printed again', async () => {
+    const editor = await atEntry(calls);
+    await editor.ask('setBreakpoints', {
+      source: { path: calls },
+      breakpoints: [
+        { line: CALLS.line('in twice'), hitCondition: '==3' },
+        { line: CALLS.line('twice returns'), logMessage: 'n is {n}' },
+        { line: CALLS.line('print') },
+      ],
+    });
+    await editor.continues();
+    await editor.stops();
+    expect(await editor.evaluate('n')).toBe('2');
+    await editor.continues();
+    expect(await editor.stops()).toMatchObject({ at: CALLS.at('print') });
+    const printed = editor.output('console');
+    expect(printed).toBe('n is 0\nn is 1\nn is 2\nn is 3\nn is 4\n');
+    await editor.ask('reverseContinue', { threadId: 1 });
+    expect(await editor.stops()).toMatchObject({ reason: 'breakpoint', at: CALLS.at('in twice') });
+    expect(await editor.evaluate('n')).toBe('2');
+    expect(editor.output('console')).toBe(printed);
+  });
+
   it('with a hit count stop at the right hit', async () => {
     const editor = await atEntry(calls);
     await editor.ask('setBreakpoints', {

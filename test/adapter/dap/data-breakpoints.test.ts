@@ -71,7 +71,7 @@ describe('a data breakpoint', () => {
     const stop = await editor.stops();
     expect(stop).toMatchObject({ reason: 'data breakpoint', at: CALLS.at('print') });
     expect(stop.body.hitBreakpointIds).toEqual([set.id]);
-    expect(stop.body.text).toMatch(/was changed by a guest instruction: 3 -> 20\.$/);
+    expect(stop.body.text).toBe('x was changed by a guest instruction: 3 -> 20.');
   });
 
   it('on a local without an address compares it at the statements of its function', async () => {
@@ -85,10 +85,10 @@ describe('a data breakpoint', () => {
       texts.push((await editor.stops()).body.description ?? '');
     }
     expect(texts).toEqual([
-      'sum of kernel_main: 0 -> 2',
-      'sum of kernel_main: 2 -> 6',
-      'sum of kernel_main: 6 -> 12',
-      'sum of kernel_main: 12 -> 20',
+      'sum: 0 -> 2',
+      'sum: 2 -> 6',
+      'sum: 6 -> 12',
+      'sum: 12 -> 20',
     ]);
     await editor.continues();
     await editor.told('terminated');
@@ -116,7 +116,7 @@ describe('a data breakpoint', () => {
     const name = { name: 'sum', frameId: (await editor.userFrame()).id };
     await watch(editor, name, { condition: '$new > 2', hitCondition: '==2' });
     await editor.continues();
-    expect((await editor.stops()).body.description).toBe('sum of kernel_main: 6 -> 12');
+    expect((await editor.stops()).body.description).toBe('sum: 6 -> 12');
     await editor.continues();
     await editor.told('terminated');
   });
@@ -154,6 +154,18 @@ describe('a data breakpoint', () => {
     const stop = await editor.stops();
     expect(stop).toMatchObject({ reason: 'data breakpoint', at: PIN.at('pin') });
     expect(stop.body.text).toMatch(/^type of mfn \w+ was changed by Xen, in mmuext_op: writable -> l1\.$/);
+  });
+
+  it('stops on the way back, too, and tells the same', async () => {
+    const editor = await atEntry(calls);
+    await editor.setBreakpoints(calls, [CALLS.line('last')]);
+    await editor.continues();
+    await editor.stops();
+    await watch(editor, { name: 'corner.x' });
+    await editor.ask('reverseContinue', { threadId: 1 });
+    const stop = await editor.stops();
+    expect(stop).toMatchObject({ reason: 'data breakpoint', at: CALLS.at('print') });
+    expect(stop.body.description).toBe('corner.x: 3 -> 20');
   });
 
   it('is told why where there is nothing to watch', async () => {

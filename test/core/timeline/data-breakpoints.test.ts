@@ -198,3 +198,57 @@ describe('a data breakpoint on a PTE slot', () => {
     expect(stops.length).toBeGreaterThanOrEqual(1);
   });
 });
+
+const MOVING = markedScript(`
+static char one[PAGE_SIZE] __attribute__((aligned(4096)));
+static char two[PAGE_SIZE] __attribute__((aligned(4096)));
+
+int kernel_main(void)
+{
+    mfn_t frame = virt_to_mfn((unsigned long)two); /* @first */
+
+    two[5] = 9;
+    HYPERVISOR_update_va_mapping((unsigned long)one, mfn_to_pte(frame, PT_PAGE_FLAGS), UVMF_INVLPG); /* @remap */
+    two[5] = 10; /* @alias */
+    return one[5] - 10; /* @last */
+}
+`);
+
+describe.each(['x86_64', 'x86_32p', 'x86_32'])('a data breakpoint on an address, %s', (abi) => {
+  const begun = (): Session => {
+    const session = sessionOf(MOVING.text, { maxStatements: 2_000_000, abi });
+    session.setFilters(NO_FILTERS);
+    session.runToEntry(1_000_000);
+    return session;
+  };
+
+  it('stops when another page is mapped there, and follows it', () => {
+    const session = begun();
+    expect(stopsAt(session, bytesAt(session, 'one[5]', 1), 'change')).toEqual([
+      `${MOVING.line('remap')} change hypervisor 0 -> 9`,
+      `${MOVING.line('alias') + 1} change guest 9 -> 10`,
+    ]);
+  });
+
+  it('on the M2P and on a slot stops in the hypercall that writes them', () => {
+    const session = begun();
+    const { machine } = session;
+    const { entryBytes } = machine.abi;
+    const va = address(session, 'one[0]');
+    const walk = machine.domains[0]?.vcpus[0]?.mmu.probe(
+      Number(BigInt.asIntN(32, va)),
+      Number(BigInt.asIntN(32, va >> 32n)),
+    );
+    const slot = (BigInt(walk?.tables[0] ?? 0) << 12n) + BigInt((walk?.slots[0] ?? 0) * entryBytes);
+    const place = {
+      kind: 'bytes',
+      space: 'mfn',
+      vcpu: 0,
+      address: slot,
+      bytes: entryBytes,
+      shown: 'hex',
+    } as const;
+    const [first] = stopsAt(session, place, 'change', '($new >> 12) == virt_to_mfn((unsigned long)two)');
+    expect(first).toMatch(new RegExp(`^${MOVING.line('remap')} change hypervisor 0x`));
+  });
+});
