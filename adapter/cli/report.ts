@@ -1,5 +1,6 @@
 /** The JSON object that `xenscope run --json` prints (contracts.md, section 1: additions only). */
 
+import { defaultXen } from '../../core/timeline/options.ts';
 import type { Session } from '../../core/timeline/session.ts';
 import type {
   ExitInfo,
@@ -97,7 +98,7 @@ export function compileReport(flags: RunFlags, problems: readonly SessionProblem
   return {
     version: 1,
     abi,
-    xen: flags.xen ?? (abi === 'x86_32' ? '3.0.4' : '4.17'),
+    xen: flags.xen ?? defaultXen(abi),
     exit: { status: 2, kind: 'compile', reason: countErrors(problems) },
     console: [],
     statements: 0,

@@ -67,7 +67,8 @@ async function runAloud(session: Session, trace: boolean, output: Output): Promi
   const exit = await finish(session, tell);
   const audit = session.audit();
   for (const { message } of audit) output.err(`xenscope: the model is wrong: ${message}\n`);
-  if (exit.kind !== 'finished') output.err(`xenscope: ${exit.kind}: ${exit.reason}\n`);
+  if (exit.kind !== 'finished' || exit.isUnexpected === true)
+    output.err(`xenscope: ${exit.kind}: ${exit.reason}\n`);
   return audit.length > 0 ? INTERNAL_STATUS : exit.status;
 }
 

@@ -1,5 +1,6 @@
 /** scopes, variables, setVariable: locals, globals, registers, the hypercall at hand, start_info. */
 
+import { ABIS, type AbiName } from '../../core/abi/index.ts';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type {
   Frame,
@@ -213,8 +214,8 @@ function namedValues(
 }
 
 /** Registers under the names of the guest's ABI; none for those that it has not. */
-function nameOnAbi(register: NamedValue, abi: string): NamedValue[] {
-  if (abi === 'x86_64') return [register];
+function nameOnAbi(register: NamedValue, abi: AbiName): NamedValue[] {
+  if (ABIS[abi].wordBytes === 8) return [register];
   if (/^r\d+$/.test(register.name)) return [];
   const name = register.name.replace(/^r/, 'e');
   return [{ ...register, name, evaluateName: `$${name}` }];

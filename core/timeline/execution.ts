@@ -57,6 +57,9 @@ const SEVERITY: readonly ExitInfo['kind'][] = ['finished', 'failed', 'limit', 'c
 /** SHUTDOWN_* reasons that are an orderly end. */
 const SHUTDOWN_TEXTS: readonly string[] = ['powered off', 'asked for a reboot', 'suspended itself'];
 
+const NO_JUMP_FROM_EVENT =
+  'The guest stands in a hypercall or a fault, not before a statement: step once, then jump.';
+
 /** How a run may end by itself: at a step's end, at the user's first statement, or not. */
 export type RunTest =
   | StopTest
@@ -314,6 +317,24 @@ export class Execution {
     vm.resuming = vm.atStatement && !this.rests;
     this.passing = vm.atHypercall && !this.rests ? vm : null;
     this.standsAtHypercall = vm.atHypercall || (this.rests && vm.isBehindHypercall);
+  }
+
+  /** Makes a statement of the running function the next one; the sentence that says why it cannot be, or null. */
+  jump(vcpu: number, { file, line }: Pick<SourcePlace, 'file' | 'line'>): string | null {
+    const found = this.turns.at(vcpu);
+    if (found === undefined) return `There is no vCPU ${vcpu}.`;
+    const { vm } = found;
+    const { program } = vm;
+    if (!vm.atStatement || this.rests) return NO_JUMP_FROM_EVENT;
+    const fn = functionAt(program, vm.pc);
+    const target = program.statements.find(
+      ({ pc, range, continued }) =>
+        range.file === file && range.line === line && !continued && functionAt(program, pc) === fn,
+    );
+    if (target === undefined) return `Line ${line} is not in ${fn?.name ?? 'the function'}, which is running.`;
+    vm.jumpTo(target.pc);
+    vm.resuming = true;
+    return null;
   }
 
   /** Whether the processors are the same, with the same in the windows that are in use. */
@@ -752,8 +773,13 @@ export class Execution {
 
   private returned(guest: Guest, vm: Vm): ExitInfo {
     const { status } = vm;
+    if (status === 0 && guest.isHandlerScript && !this.hasFaulted(guest)) return unused(guest.entryName);
     if (status === 0) return { status: 0, kind: 'finished', reason: `${guest.entryName} has finished` };
     return { status: 1, kind: 'failed', reason: `${guest.entryName} returned ${status}` };
+  }
+
+  private hasFaulted({ domain }: Guest): boolean {
+    return this.recorder.faults.some((record) => record.domain === domain.id);
   }
 
   private ended(guest: Guest, vm: Vm, exit: ExitInfo): Stop | null {
@@ -836,6 +862,11 @@ type ToldPlace = Pick<FaultRecord, 'file' | 'line'>;
 function gaveUp(status: number): ExitInfo {
   if (status === 0) return { status: 0, kind: 'finished', reason: 'the script has ended itself' };
   return { status: 1, kind: 'failed', reason: `the script has ended itself with status ${status}` };
+}
+
+function unused(handler: string): ExitInfo {
+  const reason = `${handler} was never called: the address of the access is mapped already, and so it did not fault`;
+  return { status: 0, kind: 'finished', reason, isUnexpected: true };
 }
 
 function hopeless({ cr2, deliveredTo }: FaultRecord): ExitInfo {

@@ -132,9 +132,15 @@ function readAbi(given = 'x86_64'): AbiName {
   return abi.name;
 }
 
+const versionsFor = (abi: string): readonly XenVersion[] =>
+  XEN_VERSIONS.filter((xen) => Object.keys(RULE_SETS[xen].abis).includes(abi));
+
+/** The hypervisor that guests of an ABI get when none is named. */
+export const defaultXen = (abi: string): XenVersion => versionsFor(abi)[0] ?? '4.17';
+
 function readXen(version: string | undefined, abi: AbiName): XenVersion {
-  const allowed = XEN_VERSIONS.filter((xen) => RULE_SETS[xen].abis[abi] !== undefined);
-  if (version === undefined) return allowed[0] ?? '3.0.4';
+  const allowed = versionsFor(abi);
+  if (version === undefined) return defaultXen(abi);
   const found = allowed.find((one) => one === version);
   if (found !== undefined) return found;
   if (version === '4.17')

@@ -265,6 +265,8 @@ export interface ExitInfo {
   readonly status: 0 | 1 | 3 | 4 | 5;
   readonly kind: 'finished' | 'failed' | 'crashed' | 'limit' | 'internal';
   readonly reason: string;
+  /** It finished, but hardly as the user expected: the reason is worth telling. */
+  readonly isUnexpected?: true;
 }
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;

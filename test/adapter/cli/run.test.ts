@@ -51,6 +51,28 @@ describe('a handler script whose access never completes', () => {
   });
 });
 
+describe('a handler script whose access is mapped already', () => {
+  it('says that its handler was never called', async () => {
+    const { stderr, status } = await xenscope('run', '--fault', '0xffffffff80000000,read', scripts.idle);
+    expect(stderr).toMatch(
+      /finished: page_fault_handler was never called: the address of the access is mapped already/,
+    );
+    expect(status).toBe(0);
+  });
+});
+
+describe('a hypercall that the model lacks', () => {
+  it('returns -ENOSYS and is told as such, by name', async () => {
+    const path = folder.write(
+      'lacks.guest.c',
+      'int main(void)\n{\n    return HYPERVISOR_physdev_op(0, NULL) == -ENOSYS ? 0 : 1;\n}\n',
+    );
+    const { stderr, status } = await xenscope('run', path);
+    expect(stderr).toMatch(/Xen has the hypercall physdev_op, but this model does not have it yet\./);
+    expect(status).toBe(0);
+  });
+});
+
 describe('a handler script whose handler faults itself', () => {
   it.each(['x86_64', 'x86_32p', 'x86_32'])('crashes the %s domain when its stack is full', async (abi) => {
     const { status, json } = await report('--abi', abi, scripts.nested);
