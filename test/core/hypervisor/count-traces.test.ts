@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ERRNO } from '../../../core/hypervisor/errno.ts';
 import { A, P, RW } from '../../../core/pte.ts';
 import { slotOf } from '../../../core/walk.ts';
-import { highWord, lowWord } from '../../../core/units.ts';
+import { type Mfn, highWord, lowWord, mfn } from '../../../core/units.ts';
 import { CONFIGURATIONS, DATA_FLAGS, Guest, TABLE_FLAGS } from './guest.ts';
 
 const EINVAL = -ERRNO.EINVAL;
@@ -38,6 +38,18 @@ describe.each(CONFIGURATIONS)('count traces on $abi under Xen $xen', ({ abi, xen
   const counts = () => [guest.counts(mfnOf(m)), guest.counts(mfnOf(d))];
   const rootCounts = () => guest.counts(guest.root);
   const root = () => `4/2 l${guest.abi.rootLevel} pinned`;
+
+  const typeCountOf = (table: Mfn) => guest.hv.frames.typeCount.get(table);
+  /** The tables that a root names, with their type counts. */
+  const ownTables = (root: Mfn) => {
+    const row = guest.row(guest.abi.rootLevel);
+    return Array.from({ length: row.slots }, (_, slot) => slot)
+      .filter((slot) => row.xenSlots === null || slot < row.xenSlots.from || slot > row.xenSlots.to)
+      .map((slot) => guest.readEntry(root, slot))
+      .filter((entry) => (entry & BigInt(P)) !== 0n)
+      .map((entry) => mfn(Number((entry >> 12n) & 0xff_ffff_ffffn)))
+      .map((table) => ({ table, before: typeCountOf(table) }));
+  };
 
   it('start: m 2/1 writable, d 2/1 writable, root 4/2 pinned', () => {
     expect(counts()).toEqual(['2/1 writable', '2/1 writable']);
@@ -155,8 +167,11 @@ describe.each(CONFIGURATIONS)('count traces on $abi under Xen $xen', ({ abi, xen
     expect(guest.mmuext(NEW_BASEPTR, frame)).toBe(0);
     expect(guest.counts(frame)).toBe(root());
     expect(guest.counts(old)).toBe(`3/1 l${guest.abi.rootLevel} pinned`);
+    const tables = ownTables(old);
     expect(guest.mmuext(UNPIN, old)).toBe(0);
     expect(guest.counts(old)).toBe(`2/0 l${guest.abi.rootLevel}`);
+    // What only the old root had is given up with it; what both roots have loses one reference.
+    for (const { table, before } of tables) expect(typeCountOf(table)).toBe(before - 1);
   });
 
   it('F1, F2: a GDT page cannot be mapped writable', () => {
