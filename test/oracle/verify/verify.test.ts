@@ -199,6 +199,40 @@ describe.concurrent('what is compared', () => {
   });
 });
 
+describe.concurrent('kernels of other kinds', () => {
+  it('one that is linked from address 0 on, as Mini-OS is', async () => {
+    const { real } = await report(`
+      #include <mini-os/mm.h>
+      int kernel_main(start_info_t *si) {
+        printk("%d %d\\n", (unsigned long)&_text == 0, virt_to_pfn(si) == (unsigned long)si / PAGE_SIZE);
+        return 0;
+      }`);
+    expect(real.console).toEqual(['1 1']);
+  });
+
+  it('one whose image begins at 1 MiB, as those of XTF do', async () => {
+    const { real } = await report(
+      `void test_main(void) { printk("%d\\n", (unsigned long)test_main >> 20 == 1); }`,
+    );
+    expect(real.console).toEqual(['1']);
+  });
+
+  it('one without the prelude', async () => {
+    const { real } = await report(
+      `int main(void) { char text[] = "bare\\n"; return (int)__xenscope_hypercall(18, 0UL, 5UL, (unsigned long)text); }`,
+      '--no-prelude',
+    );
+    expect(real.console).toEqual(['bare']);
+  });
+
+  it('one of the size of mm.c, with functions of the library’s names', async () => {
+    const kernel = 'test/core/guest-c/kernel-code/kernel';
+    const { status, stdout } = await xenscope('verify', '-I', `${kernel}/include`, `${kernel}/memory.c`);
+    expect(stdout).toMatch(/: \d\d hypercalls, 0 faults, 8 lines of console; finished: equal/);
+    expect(status).toBe(0);
+  });
+});
+
 describe.concurrent('how a script ends', () => {
   it.each([
     ['returns', 'return 0;', 'finished'],
