@@ -95,6 +95,11 @@ export class Store {
     return this.recorded as Mark;
   }
 
+  /** Entries recorded since the mark: cells changed, about. */
+  countSince(mark: Mark): number {
+    return this.recorded - mark;
+  }
+
   /** Whether every change since the mark is still in the journal. */
   reaches(mark: Mark): boolean {
     return mark >= this.recorded - this.mask - 1;

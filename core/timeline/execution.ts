@@ -331,17 +331,21 @@ export class Execution {
       ({ pc, range, continued }) =>
         range.file === file && range.line === line && !continued && functionAt(program, pc) === fn,
     );
-    if (target === undefined) return `Line ${line} is not in ${fn?.name ?? 'the function'}, which is running.`;
+    if (target === undefined)
+      return `Line ${line} is not in ${fn?.name ?? 'the function'}, which is running.`;
     vm.jumpTo(target.pc);
     vm.resuming = true;
     return null;
   }
 
-  /** Whether the processors are the same, with the same in the windows that are in use. */
+  /** Whether the processors are the same, at the same instructions, with the same in the windows that are in use. */
   hasWindowsOf({ turns, vms }: ExecutionState): boolean {
     return (
       turns.processors === this.turns.snapshot().processors &&
-      turns.processors.every(({ vm }, i) => vm.hasWindows(vms[i]?.windows ?? vm.windows))
+      turns.processors.every(({ vm }, i) => {
+        const own = vms[i];
+        return own?.pc === vm.pc && own.base === vm.base && vm.hasWindows(own.windows);
+      })
     );
   }
 

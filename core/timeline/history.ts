@@ -16,8 +16,8 @@ import type { Execution, ExecutionState } from './execution.ts';
 import { NEVER, type Position, position } from './position.ts';
 import type { Recorder, RecorderState } from './recorder.ts';
 
-/** Work (see `Execution.work`) after which another checkpoint is due: a repetition of some 10 ms. */
-const SPACING = 400_000;
+/** Work (see `Execution.work`) after which another checkpoint is due: a repetition of some milliseconds. */
+const SPACING = 200_000;
 /** Cells changed after which one is due. */
 const MANY_CELLS = 1 << 20;
 /** When the budget is exceeded, so much of it is made free. */
@@ -108,7 +108,7 @@ export class History {
     if (this.execution.position > this.farthest) this.farthest = this.execution.position;
     if (this.base < this.checkpoints.length - 1) return;
     const isFar = this.execution.work - this.baseWork >= SPACING;
-    if (isFar || this.store.mark() - this.baseMark >= MANY_CELLS) this.take();
+    if (isFar || this.store.countSince(this.baseMark) >= MANY_CELLS) this.take();
   }
 
   /** Takes a checkpoint here. */

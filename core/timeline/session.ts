@@ -225,6 +225,11 @@ export class Session {
     return this.history.end;
   }
 
+  /** Bytes that going back in time takes, about. */
+  get historyBytes(): number {
+    return this.history.bytes;
+  }
+
   /** Every hypercall that is known, also those ahead, with the position just before each. */
   get knownCalls(): readonly KnownCall[] {
     return this.execution.recorder.known();
@@ -385,6 +390,17 @@ export class Session {
     const evaluate = () =>
       this.execution.watches.without(() => this.inspector.evaluate(text, frame, sideEffects));
     return sideEffects === 'none' ? evaluate() : this.timeline.edit(evaluate);
+  }
+
+  /** Makes a statement of the running function the next one; the sentence that says why it cannot be, or null. */
+  jump(vcpu: VcpuNumber, place: Pick<SourcePlace, 'file' | 'line'>): string | null {
+    if (this.execution.walks.isInside) return INSIDE_XEN;
+    return this.timeline.edit(() => this.execution.jump(vcpu, place));
+  }
+
+  /** Where the function of a frame begins; null for a frame that has no text. */
+  startOf(frame: Frame): SourcePlace | null {
+    return this.inspector.startOf(frame);
   }
 
   /** Assigns to what an expression names. */

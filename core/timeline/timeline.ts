@@ -187,9 +187,20 @@ export class Timeline {
   private *seeking(place: Position): Journey<Position> {
     const { start, end } = this.history;
     const to = position(Math.min(Math.max(Math.trunc(place), start), end));
+    yield* this.approach(to);
     yield* this.goTo(to);
     this.execution.settle();
     return to;
+  }
+
+  /** On the way to a place far behind a checkpoint takes one near it, for the steps back that follow. */
+  private *approach(place: Position): Journey<void> {
+    const { history, execution } = this;
+    const near = position(place - FIRST_WINDOW);
+    const isFar = near - history.checkpointBefore(place, 'at') > WINDOW_GROWTH * FIRST_WINDOW;
+    if (!isFar || (history.leadsTo(place) && execution.position > near)) return;
+    yield* this.goTo(near);
+    history.take();
   }
 
   /** Goes to a known position. */

@@ -77,6 +77,8 @@ function withAbsolutePaths(
       : path;
   const each = (value: unknown): unknown => (Array.isArray(value) ? value.map(absolute) : absolute(value));
   return {
+    // In the editor one wants to look at a guest that has failed, and to step back from there.
+    stopOnExit: 'failure',
     ...config,
     program: each(config['program']),
     ...(config['includePath'] === undefined ? {} : { includePath: each(config['includePath']) }),

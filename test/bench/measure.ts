@@ -44,6 +44,14 @@ export function calibrated(name: string, runs: number, perRun: number, work: () 
   line(name, humanRate(median(times)), `${median(multiples).toFixed(1)} stores`);
 }
 
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(Math.floor((sorted.length * percent) / 100), sorted.length - 1)] ?? Number.NaN;
+}
+
+/** Reports a figure that is no time. */
+export const reportText = (name: string, text: string): void => line(name, text, '');
+
 /** Reports figures that were taken elsewhere. */
 export function report(name: string, nanoseconds: number, calibration: number): void {
   line(name, humanRate(nanoseconds), `${(nanoseconds / calibration).toFixed(1)} stores`);
