@@ -45,18 +45,29 @@ export class Normaliser {
     const isFrame = FRAME_MEMBERS.test(member) && /^0x[0-9a-f]+$/.test(text);
     if (isFrame) return this.frameNumber(BigInt(text)) ?? this.number(text);
     return text.replaceAll(
-      /\b(mfn|pfn) ([0-9a-f]{5,})\b|\b0x[0-9a-f]+\b/g,
-      (whole, kind?: string, digits?: string) =>
-        kind === undefined || digits === undefined
-          ? this.number(whole)
-          : `${kind} ${this.frameNumber(BigInt(`0x${digits}`)) ?? digits}`,
+      /\b(mfn|pfn) ([0-9a-f]{5,})\b|\b0x[0-9a-f]+\b|\b[0-9a-f]{16}\b|\b[0-9a-f]{8}\b/g,
+      (whole, kind?: string, digits?: string) => {
+        if (kind !== undefined && digits !== undefined)
+          return `${kind} ${this.frameNumber(BigInt(`0x${digits}`)) ?? digits}`;
+        return whole.startsWith('0x') ? this.number(whole) : this.printedAddress(whole);
+      },
     );
+  }
+
+  /** What a guest prints with %p. */
+  private printedAddress(digits: string): string {
+    const value = BigInt(`0x${digits}`);
+    return this.isInKernel(value) ? this.name('kernel', value) : digits;
+  }
+
+  private isInKernel(value: bigint): boolean {
+    return value >= this.virtBase && value < this.virtBase + IMAGE_BYTES;
   }
 
   /** An address or entry. */
   private number(text: string): string {
     const value = BigInt(text);
-    if (value >= this.virtBase && value < this.virtBase + IMAGE_BYTES) return this.name('kernel', value);
+    if (this.isInKernel(value)) return this.name('kernel', value);
     // A 64-bit word that a 32-bit guest's entries were read as: two of them.
     if (this.virtBase < 1n << 32n && value >> 32n !== 0n) {
       const [high, low] = [value >> 32n, value & 0xffff_ffffn];
@@ -72,8 +83,7 @@ export class Normaliser {
   private frameNumber(value: bigint): string | null {
     if (value >= FRAMES.from && value < FRAMES.to) return this.name('frame', value);
     const address = value << 12n;
-    if (address >= this.virtBase && address < this.virtBase + IMAGE_BYTES)
-      return this.name('kernel page', value);
+    if (this.isInKernel(address)) return this.name('kernel page', value);
     const shifted = value >> 12n;
     const isAddress = shifted >= FRAMES.from && shifted < FRAMES.to;
     return isAddress ? `${this.name('frame', shifted)}|0x${(value & 0xfffn).toString(16)}` : null;

@@ -67,13 +67,6 @@ __XENSCOPE_LIBRARY __attribute__((noreturn)) void exit_guest(int status)
 
 #define BUILD_BUG_ON(condition) _Static_assert(!(condition), "BUILD_BUG_ON(" #condition ")")
 
-/* What is wrong, and the end of the run. */
-#define panic(...) \
-    do { \
-        printk("panic: " __VA_ARGS__); \
-        exit_guest(1); \
-    } while (0)
-
 #define assert(condition) \
     do { \
         if (!(condition)) { \

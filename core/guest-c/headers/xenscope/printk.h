@@ -279,6 +279,18 @@ __attribute__((format(printf, 1, 2))) int printk(const char *format, ...)
     return length;
 }
 
+/* What is wrong, and the end of the run. */
+__XENSCOPE_LIBRARY __attribute__((noreturn, format(printf, 1, 2))) void panic(const char *format, ...)
+{
+    va_list args;
+
+    printk("panic: ");
+    va_start(args, format);
+    vprintk(format, args);
+    va_end(args);
+    exit_guest(1);
+}
+
 /* C's and Mini-OS's names of it. */
 __XENSCOPE_LIBRARY __attribute__((format(printf, 1, 2))) int printf(const char *format, ...)
 {
