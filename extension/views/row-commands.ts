@@ -1,6 +1,6 @@
-/** Commands of the context menus of rows: go to the same frame in another view, or copy the row. */
+/** Commands of the context menus of rows: go to the same frame in another view, stop when it changes, copy it. */
 
-import { commands, env, type ExtensionContext } from 'vscode';
+import { commands, debug, env, type ExtensionContext, window } from 'vscode';
 import type { Place, RowContext } from '../webview/messages.ts';
 
 /** Command -> the place that it shows for a row, where the row has one. */
@@ -19,10 +19,27 @@ export function registerRowCommands(context: ExtensionContext, show: (place: Pla
         if (place) show(place);
       }),
     ),
+    commands.registerCommand('xenscope.row.watch', ({ watch }: RowContext) => watch && breakOnChange(watch)),
     commands.registerCommand('xenscope.row.copy', (row: RowContext) => env.clipboard.writeText(row.text)),
   );
 }
 
 function memoryOf(mfn: number | undefined, as: 'bytes' | 'entries'): Place | undefined {
   return mfn === undefined ? undefined : { kind: 'memory', text: `mfn:0x${mfn.toString(16)}`, as };
+}
+
+/** A data breakpoint by the debug console's `watch`, which also says how to remove it. */
+async function breakOnChange(watch: string): Promise<void> {
+  const session = debug.activeDebugSession;
+  if (session?.type !== 'xenscope') return;
+  try {
+    const answer: unknown = await session.customRequest('evaluate', {
+      expression: `:watch ${watch}`,
+      context: 'repl',
+    });
+    const { result } = answer as { readonly result: string };
+    void window.showInformationMessage(result);
+  } catch (error) {
+    void window.showErrorMessage(error instanceof Error ? error.message : String(error));
+  }
 }

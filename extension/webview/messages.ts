@@ -59,6 +59,9 @@ export interface RowContext {
   readonly va?: string | undefined;
   /** The whole row for the clipboard. */
   readonly text: string;
+  /** What the debug console's `watch` calls the row; absent where it is nothing to watch. */
+  readonly watch?: string | undefined;
+  readonly xenscopeHasWatch: boolean;
   /** Whether the frame is a page table, or the entry leads to one. */
   readonly xenscopeIsTable: boolean;
   readonly xenscopeHasFrame: boolean;

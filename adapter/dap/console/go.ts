@@ -15,7 +15,8 @@ export const GO: readonly CommandRow[] = [
   },
   {
     name: 'last',
-    usage: 'last EXPR | frame MFN FACT | pte MFN SLOT | p2m PFN | m2p MFN | ADDRESS BYTES | refused',
+    usage:
+      'last EXPR | frame MFN FACT | pte MFN SLOT | entry VA LEVEL | p2m PFN | m2p MFN | ADDRESS BYTES | refused',
     help: 'goes back to just before the last change of what is named, or to the last refused hypercall',
     run: (site, rest) => (rest.trim() === 'refused' ? lastRefused(site) : lastChange(site, rest)),
   },

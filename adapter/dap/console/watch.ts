@@ -7,11 +7,11 @@ import {
   placeLabel,
 } from '../../../core/timeline/watch-places.ts';
 import type { DataAccess } from '../../../core/timeline/watches.ts';
-import { formatFrame, mfn } from '../../../core/units.ts';
+import { formatFrame, formatHex, highWord, lowWord, mfn } from '../../../core/units.ts';
 import { RequestError, parseNumeral } from '../arguments.ts';
 import { bytesAt } from '../data-breakpoints.ts';
 import { factNamed } from '../data-id.ts';
-import { type CommandAnswer, type CommandRow, type CommandSite, frameNumberIn } from './command.ts';
+import { type CommandAnswer, type CommandRow, type CommandSite, frameNumberIn, numberIn } from './command.ts';
 
 const ACCESS_WORDS: Readonly<Record<string, DataAccess>> = {
   '-r': 'read',
@@ -22,7 +22,8 @@ const ACCESS_WORDS: Readonly<Record<string, DataAccess>> = {
 export const WATCH: readonly CommandRow[] = [
   {
     name: 'watch',
-    usage: 'watch [-r|-w|-a] EXPR | frame MFN FACT | pte MFN SLOT | p2m PFN | m2p MFN | ADDRESS BYTES',
+    usage:
+      'watch [-r|-w|-a] EXPR | frame MFN FACT | pte MFN SLOT | entry VA LEVEL | p2m PFN | m2p MFN | ADDRESS BYTES',
     help: `stops when it changes (-r: is read, -w: is written, -a: either); FACT is one of ${Object.keys(FRAME_FACTS).join(' ')}; \`if CONDITION\` may follow`,
     run: watch,
   },
@@ -114,6 +115,23 @@ const FORMS: readonly Form[] = [
       const address = (BigInt(table) << 12n) + BigInt(slot * entryBytes);
       const place = machineBytes(address, entryBytes);
       return { place, name: `slot 0x${slot.toString(16)} of mfn ${formatFrame(mfn(table))}` };
+    },
+  },
+  {
+    pattern: /^entry\s+\S+\s+[1-4]$/,
+    place: (site, [, where = '', levelText = '']) => {
+      const va = numberIn(site, where, 'address');
+      const level = Number(levelText);
+      const { debuggee } = site;
+      const { machine } = debuggee.session;
+      const vcpu = machine.domain(debuggee.domainOf(debuggee.focus()))?.vcpus[0];
+      const walk = vcpu?.mmu.probe(lowWord(va), highWord(va));
+      const { entryBytes, rootLevel } = machine.abi;
+      if (walk === undefined || level < walk.level || level > rootLevel)
+        throw new RequestError(`The walk of ${formatHex(va)} comes to no table of level ${level}.`);
+      const [table = 0, slot = 0] = [walk.tables[level - 1], walk.slots[level - 1]];
+      const place = machineBytes((BigInt(table) << 12n) + BigInt(slot * entryBytes), entryBytes);
+      return { place, name: `L${level} entry of ${formatHex(va)}` };
     },
   },
   {

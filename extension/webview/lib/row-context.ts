@@ -2,10 +2,13 @@
 
 import type { RowContext } from '../messages.ts';
 
-export function rowContext(row: Omit<RowContext, 'xenscopeHasFrame' | 'xenscopeHasPfn'>): RowContext {
+export function rowContext(
+  row: Omit<RowContext, 'xenscopeHasFrame' | 'xenscopeHasPfn' | 'xenscopeHasWatch'>,
+): RowContext {
   return {
     ...row,
     xenscopeHasFrame: row.mfn !== undefined,
     xenscopeHasPfn: row.pfn !== undefined,
+    xenscopeHasWatch: row.watch !== undefined,
   };
 }

@@ -123,6 +123,7 @@ class MachineFramesView extends View {
       context: rowContext({
         mfn: row.mfn,
         pfn: row.m2p ?? undefined,
+        watch: `frame 0x${row.mfn.toString(16)} type`,
         xenscopeIsTable: tableTypes.includes(row.type),
         text: describe(row),
       }),

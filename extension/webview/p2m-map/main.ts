@@ -99,6 +99,7 @@ class P2mMapView extends View {
       context: rowContext({
         mfn: row.mfn ?? undefined,
         pfn: row.pfn,
+        watch: `p2m 0x${row.pfn.toString(16)}`,
         xenscopeIsTable: false,
         text: describe(row),
       }),

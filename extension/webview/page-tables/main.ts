@@ -86,6 +86,7 @@ class PageTablesView extends View {
         mfn: entry.mfn,
         pfn: entry.pfn ?? undefined,
         va: entry.va,
+        watch: `entry ${entry.va} ${level}`,
         xenscopeIsTable: entry.present && entry.childLevel > 0,
         text: `L${level}[0x${entry.slot.toString(16)}] va ${entry.va} pte ${entry.pte} mfn ${frame(entry.mfn)} ${entry.flags}`,
       }),
