@@ -87,13 +87,18 @@ export async function verify(request: VerifyRequest, files: RealXenFiles): Promi
   if (creation.kind === 'problems') return creation;
   const source = kernelSource(request, options, imageBytes(creation.session));
   const folder = mkdtempSync(join(tmpdir(), 'xenscope-verify-'));
+  const remove = (): void => {
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', remove); // an interrupt from the keyboard leaves without coming back here
   try {
     return await onBoth(request, config, source, files, folder, creation.problems);
   } catch (error) {
     if (error instanceof KernelNotBuilt) return { kind: 'not built', message: error.message };
     throw error;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.removeListener('exit', remove);
+    remove();
   }
 }
 
