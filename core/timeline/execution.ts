@@ -29,7 +29,14 @@ import { NEVER, type Position, position } from './position.ts';
 import { HOPELESS_FAULTS, type Refault, RefaultWatch } from './refaults.ts';
 import { isOwnHypercall, quietBut } from './step-targets.ts';
 import { Turns, type TurnState, isRunnable } from './turns.ts';
-import { type ExitInfo, type FaultRecord, type Stop, type StopTest, type VcpuSummary } from './types.ts';
+import {
+  type ExitInfo,
+  type FaultRecord,
+  type SourcePlace,
+  type Stop,
+  type StopTest,
+  type VcpuSummary,
+} from './types.ts';
 
 /** Exits after which Xen has run, so that page tables may be others. */
 const HAS_ENTERED_XEN: ReadonlySet<Exit> = new Set([Exit.hypercall, Exit.fault, Exit.trapReturn]);
