@@ -363,3 +363,41 @@ describe('stepping back', () => {
     expect(operands[check ?? '']).toMatch(/^is broken, -EINVAL: .*L4 entry/);
   });
 });
+
+describe('page-fault.guest.c', () => {
+  it('is followed from the hypercall of its handler into get_page_type, and back out', async () => {
+    const editor = new DapClient();
+    const program = 'examples/page-fault.guest.c';
+    await editor.launch({ program }, { functions: ['HYPERVISOR_mmu_update'], filters: [] });
+    await editor.stops();
+    await editor.continues();
+    await editor.stops();
+    const inner = async () => (await names(editor))[0];
+    expect(await inner()).toBe('set_entry');
+    await editor.step('stepIn');
+    expect(await inner()).toBe('do_mmu_update');
+    await editor.step('next');
+    expect(await line(editor)).toMatch(/^the list can be the guest's or -EFAULT;/);
+    expect(await editor.scope('Operands')).toMatchObject({ 'check mmu_update.requests': 'is kept' });
+    let steps = 0;
+    for (; (await inner()) !== 'get_page_type' && steps < 60; steps++) await editor.step('stepIn');
+    expect(await names(editor)).toEqual(
+      expect.arrayContaining([
+        'get_page_type',
+        'get_page_from_l4e',
+        'mod_l4_entry',
+        'do_mmu_update',
+        'set_entry',
+      ]),
+    );
+    for (steps = 0; (await inner()) !== 'set_entry' && steps < 60; steps++) {
+      await editor.ask('stepBack', { threadId: 1 });
+      await editor.stops();
+    }
+    expect(await inner()).toBe('set_entry');
+    await editor.ask('setFunctionBreakpoints', { breakpoints: [] });
+    await editor.continues();
+    expect((await editor.told('exited')).exitCode).toBe(0);
+    expect(editor.output('stdout')).toContain('the word at 0x400000 is 42');
+  });
+});
