@@ -35,7 +35,7 @@ export function declareVariableArray(
   });
   const word = checker.integer('unsigned long');
   const bytes = checker.temporary(word, range);
-  checker.variableArrays.set(symbol, bytes);
+  symbol.arrayBytes = bytes;
   checker.assigned.add(symbol);
   checker.function?.arrays.push(symbol);
   const constant = (value: number): Expression => ({
@@ -81,18 +81,18 @@ const load = (symbol: VariableSymbol, range: SourceRange): Expression => ({
 });
 
 /** What the name of a variable designates: an array of variable length lies where its pointer points. */
-export function namedObject(checker: Checker, symbol: VariableSymbol, range: SourceRange): Operand {
-  const isArray = checker.variableArrays.has(symbol) && symbol.type.kind === 'pointer';
-  if (!isArray || symbol.type.kind !== 'pointer') return { kind: 'object', object: variable(symbol, range) };
+export function namedObject(symbol: VariableSymbol, range: SourceRange): Operand {
+  if (symbol.arrayBytes === undefined || symbol.type.kind !== 'pointer')
+    return { kind: 'object', object: variable(symbol, range) };
   const type = arrayOf(symbol.type.to, null);
   return { kind: 'object', object: { kind: 'deref', pointer: load(symbol, range), type, range } };
 }
 
 /** sizeof an array of variable length; null for every other operand. */
-export function variableSize(checker: Checker, operand: Operand, range: SourceRange): Expression | null {
+export function variableSize(operand: Operand, range: SourceRange): Expression | null {
   if (operand.kind !== 'object' || operand.object.kind !== 'deref') return null;
   const { pointer, type } = operand.object;
   if (type.kind !== 'array' || pointer.kind !== 'load' || pointer.from.kind !== 'variable') return null;
-  const bytes = checker.variableArrays.get(pointer.from.symbol);
+  const bytes = pointer.from.symbol.arrayBytes;
   return bytes === undefined ? null : load(bytes, range);
 }

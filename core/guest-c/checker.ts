@@ -83,8 +83,6 @@ export class Checker {
   readonly references: Reference[];
   /** Variables whose value or address has been used. */
   readonly usedVariables: Set<VariableSymbol>;
-  /** The pointer that an array of variable length is -> the variable with its size in bytes. */
-  readonly variableArrays: Map<VariableSymbol, VariableSymbol>;
   /** Locals that something gives a value to. */
   readonly assigned: Set<VariableSymbol>;
   /** Objects and functions declared at file scope, to be looked through at the end. */
@@ -130,7 +128,6 @@ export class Checker {
     this.functions = [];
     this.references = [];
     this.usedVariables = new Set();
-    this.variableArrays = new Map();
     this.assigned = new Set();
     this.externals = [];
     this.tentative = new Set();

@@ -295,7 +295,7 @@ export abstract class ExpressionParser extends PrimaryParser {
     const { type, operand } = this.typeOrOperand();
     const range = this.rangeFrom(start);
     if (isError(type)) return errorOperand(range);
-    const known = operand === null ? null : variableSize(this.checker, operand, range);
+    const known = operand === null ? null : variableSize(operand, range);
     if (known !== null) return valueOperand(convert(this.checker, known, this.sizeType()));
     const bytes = type.kind === 'void' || type.kind === 'function' ? 1 : this.checker.sizeOf(type);
     if (bytes === null) {

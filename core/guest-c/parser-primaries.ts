@@ -169,7 +169,7 @@ export abstract class PrimaryParser extends TextParser {
         return { kind: 'function', symbol, range: token.range };
       case 'variable':
         this.checker.noteUse(symbol, token.range);
-        return namedObject(this.checker, symbol, token.range);
+        return namedObject(symbol, token.range);
       case 'typedef':
         return this.fail(
           'syntax',

@@ -89,6 +89,8 @@ export interface VariableSymbol {
   readOnly: boolean;
   /** Static storage only; null: all zero (`.bss`). */
   initialiser: StaticInitialiser | null;
+  /** An array of variable length, of which this is the pointer to it: the variable with its size in bytes. */
+  arrayBytes?: VariableSymbol;
   /** The function that a local belongs to, null at file scope. */
   readonly owner: FunctionSymbol | null;
   /** The name where it is declared. */

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+export { Chance } from './chance.ts';
 import type { FrontResult } from '../../../core/guest-c/front.ts';
 import { compileUnit } from '../../../core/guest-c/front.ts';
 import type { ShippedHeaders, SourceHost } from '../../../core/guest-c/preprocessor.ts';
@@ -88,30 +89,5 @@ export function gccSection(args: readonly string[], text: string, section: strin
     return readFileSync(join(folder, 'a.bin'));
   } finally {
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-// ---- chance ------------------------------------------------------------------------------------------------------
-
-/** A seeded generator of numbers, so that a failing case can be made again. */
-export class Chance {
-  private state: number;
-
-  constructor(seed: number) {
-    this.state = seed >>> 0 || 1;
-  }
-
-  /** 0 .. below - 1 (xorshift32). */
-  below(below: number): number {
-    this.state ^= this.state << 13;
-    this.state ^= this.state >>> 17;
-    this.state ^= this.state << 5;
-    return (this.state >>> 0) % below;
-  }
-
-  pick<T>(choices: readonly T[]): T {
-    const choice = choices[this.below(choices.length)];
-    if (choice === undefined) throw new Error('Chance.pick: nothing to pick from');
-    return choice;
   }
 }

@@ -3,7 +3,7 @@
  * gotos, recursion, calls through tables, objects passed and returned by value. What C leaves undefined is kept out:
  * indices are masked, divisors positive, shift counts below the promoted width, and no expression changes an object twice.
  */
-import { Chance } from './front-support.ts';
+import { Chance } from './chance.ts';
 
 const TYPES = [
   'signed char',
