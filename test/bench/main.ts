@@ -5,17 +5,21 @@
  */
 
 import { benchAdapter } from './adapter.ts';
+import { benchFront } from './front.ts';
 import { benchStatements } from './guest.ts';
 import { calibrate } from './measure.ts';
 import { benchMachines } from './machines.ts';
 import { benchMmu } from './mmu.ts';
 import { benchSharing } from './sharing.ts';
+import { benchTimeline } from './timeline.ts';
 
 const PARTS: { readonly [name: string]: (calibration: number) => void | Promise<void> } = {
   mmu: benchMmu,
   sharing: benchSharing,
   machines: benchMachines,
+  front: benchFront,
   guest: benchStatements,
+  timeline: benchTimeline,
   adapter: benchAdapter,
 };
 
