@@ -190,20 +190,25 @@ export const OPERATION_NAMES = Object.keys(FIELDS) as readonly OperationName[];
 /** A user's mistake in an operation: one sentence without the place. */
 export class OperationMistake extends Error {}
 
+const BYTE_ORDER_MARK = /^\uFEFF/;
+
 /**
  * Reads a list: an operation for each line that is not empty and does not begin with `#`. Throws an OperationMistake
  * whose message begins with the number of the line.
  */
 export function parseOperations(text: string): { readonly line: number; readonly operation: Operation }[] {
-  return text.split('\n').flatMap((content, i) => {
-    if (/^\s*(#|$)/.test(content)) return [];
-    try {
-      return [{ line: i + 1, operation: parseOperation(content) }];
-    } catch (error) {
-      if (error instanceof OperationMistake) throw new OperationMistake(`line ${i + 1}: ${error.message}`);
-      throw error;
-    }
-  });
+  return text
+    .replace(BYTE_ORDER_MARK, '')
+    .split('\n')
+    .flatMap((content, i) => {
+      if (/^\s*(#|$)/.test(content)) return [];
+      try {
+        return [{ line: i + 1, operation: parseOperation(content) }];
+      } catch (error) {
+        if (error instanceof OperationMistake) throw new OperationMistake(`line ${i + 1}: ${error.message}`);
+        throw error;
+      }
+    });
 }
 
 /** Reads one line; throws an OperationMistake. */

@@ -158,10 +158,14 @@ export class MachinePair {
   /** The real machine goes first, to say which frames were taken. What they hold is undefined: zeros for both. */
   private runTaking(operation: Operation): Step {
     if (!this.canTake(operation)) return { kind: 'unsafe' };
+    const before = this.realRunner.grantFrames;
     const real = this.realRunner.run(operation);
     const { taken } = this.realRunner;
     const isTable = operation.op === 'grant_setup';
-    const twin = taken.length === 0 || isTable ? this.twins.firstUnused : this.twins.of(taken);
+    // Of a grant table, the first page was there from the start; the model can be made to take one more.
+    const got = isTable ? taken.slice(1).filter((frame) => !before.includes(frame)) : taken;
+    const twin =
+      got.length === 0 || (isTable && got.length > 1) ? this.twins.firstUnused : this.twins.of(got);
     if (twin === null) return { kind: 'end' };
     if (!isTable) for (const frame of taken) this.real.clearFrame(frame);
     this.model.preferFrame(twin);

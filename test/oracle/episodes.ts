@@ -18,6 +18,8 @@ import { RealXenUnavailable } from '../../adapter/real-xen/real-xen-unavailable.
 /** The seeds of a run's episodes: no two runs with different seeds below 2048 have one in common. */
 const EPISODES_BETWEEN_SEEDS = 1 << 20;
 
+const SHRINK_MILLISECONDS = 120_000;
+
 /** Both machines, started once for many lists. */
 export class Oracle {
   real: RealPort;
@@ -92,13 +94,15 @@ export class Oracle {
   }
 
   /**
-   * The shortest list found that still shows a difference of the same kind: parts of halving size are left out as
-   * long as the difference stays.
+   * The shortest list found in reasonable time that still shows a difference of the same kind: parts of halving size are
+   * left out as long as the difference stays.
    */
   shrink(failure: Failure): Failure {
     let best = failure;
+    const deadline = Date.now() + SHRINK_MILLISECONDS;
     for (let size = Math.ceil(best.list.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
       for (let at = best.list.length - 1 - size; at >= 0; at -= size) {
+        if (Date.now() > deadline) return best;
         const shorter = [...best.list.slice(0, Math.max(0, at)), ...best.list.slice(at + size)];
         const found = this.runList(shorter);
         if (found !== null && isSameKind(found.mismatch, failure.mismatch)) best = found;

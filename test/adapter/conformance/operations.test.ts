@@ -79,6 +79,70 @@ describe('xenscope ops', () => {
     ]);
   });
 
+  it('takes what other editors write: a byte order mark, carriage returns, remarks that are indented', async () => {
+    const { status, answers } = await ops([
+      '\uFEFF{"op":"m2p","p":"0x400"}\r',
+      '  # a remark\r',
+      '\r',
+      '\t{"op":"m2p","p":1025}\r',
+    ]);
+    expect(status).toBe(0);
+    expect(answers.map((answer) => answer['value'])).toEqual(['0x400', '0x401']);
+  });
+
+  it('carries out every operation of the contract', async () => {
+    const rows: readonly (readonly [string, Record<string, unknown>])[] = [
+      ['"mmuext","cmd":0,"p":"0x400"', { rc: 0, done: 1 }],
+      ['"mmu_update","p":"0x400","index":3,"pte":"0x401063","cmd":0', { rc: 0, done: 1 }],
+      [
+        '"mmu_update","reqs":[{"p":"0x400","index":4,"pte":"0x401061","cmd":0},{"p":"0x400","index":5,"pte":"0x400063","cmd":0}]',
+        { rc: -16, done: 1, rule: 'l1e.writable-type' },
+      ],
+      ['"mmu_update","p":"0x400","index":0,"pte":"0x1234","cmd":1', { rc: 0, done: 1 }],
+      ['"m2p","p":"0x400"', { rc: 0, done: 0, value: '0x1234' }],
+      ['"mmu_update","p":"0x400","index":3,"pte":"0x401003","cmd":2', { rc: 0, done: 1 }],
+      ['"peek","p":"0x400","index":3', { rc: 0, done: 0, value: '0x10000000401067' }],
+      ['"mmuext","cmd":7,"va":"0x300000"', { rc: 0, done: 1 }],
+      ['"mmuext","cmd":0,"p":"0x402","fd":5', { rc: -3, done: 0, rule: 'foreign.unknown' }],
+      ['"fill","p":"0x402","value":"0x77"', { rc: 0, done: 0 }],
+      ['"mmuext","cmd":17,"p":"0x403","arg2":"0x402"', { rc: 0, done: 1 }],
+      ['"peek","p":"0x403","index":511', { rc: 0, done: 0, value: '0x77' }],
+      ['"poke","p":"0x403","index":1,"pte":"0x10"', { rc: 0, done: 0 }],
+      ['"va_map","va":"0x300000","pte":"0x403063","flags":2', { rc: 0, done: 0 }],
+      ['"load","va":"0x300008"', { rc: 0, done: 0, value: '0x10' }],
+      ['"store","va":"0x300008","pte":"0x12"', { rc: 0, done: 0 }],
+      [
+        '"store","va":"0x400000","pte":0',
+        { rc: 0, done: 0, fault: { vector: 14, errorCode: 2, cr2: '0x400000' } },
+      ],
+      ['"exchange","p":"0x403"', { rc: -22, done: 0, rule: 'exchange.frame' }],
+      ['"exchange","p":"0x404"', { rc: 0, done: 1 }],
+      ['"decrease","p":"0x404","order":0', { rc: 1, done: 1 }],
+      ['"populate","p":"0x404","order":0', { rc: 1, done: 1 }],
+      ['"grant_setup","frames":1', { rc: 0, done: 0, status: 0 }],
+      ['"grant_set","ref":8,"p":"0x404","flags":1,"domid":0', { rc: 0, done: 0 }],
+      ['"grant_map","ref":8,"va":"0x301000","flags":2,"dom":0', { rc: 0, done: 0, status: 0, handle: 0 }],
+      [
+        '"grant_map","ref":8,"p":"0x400","index":9,"flags":6,"dom":0',
+        { rc: 0, done: 0, status: 0, handle: 1 },
+      ],
+      [
+        '"grant_map","ref":8,"va":"0x301000","flags":2,"dom":32752',
+        { rc: 0, done: 0, status: -2, rule: 'grant.domain' },
+      ],
+      ['"grant_unmap","va":"0x301000","handle":0', { rc: 0, done: 0, status: 0 }],
+      ['"grant_unmap","p":"0x400","index":9,"handle":1', { rc: 0, done: 0, status: 0 }],
+      ['"hypercall","nr":17,"args":[0,0]', { rc: 0x4_0011, done: 0 }],
+      [
+        '"mmu_update","p":"0x300000000","index":0,"pte":"0x1","cmd":0,"raw":true',
+        { rc: -22, done: 0, rule: 'mmu_update.table-owner' },
+      ],
+    ];
+    const { status, answers } = await ops(rows.map(([fields]) => `{"op":${fields}}`));
+    expect(status).toBe(0);
+    expect(answers).toEqual(rows.map(([, answer]) => answer));
+  });
+
   it('a store to an L1 table whose last entry is writable is a fault, though the tables above are read-only', async () => {
     const { answers } = await ops([
       '{"op":"mmuext","cmd":0,"p":"0x400"}',
