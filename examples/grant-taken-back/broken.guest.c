@@ -17,7 +17,7 @@
 
 #include "../paging.h"
 
-#define SELF 1
+#define SELF (start_info.flags & SIF_INITDOMAIN ? 0 : 1)
 
 int kernel_main(start_info_t *info)
 {

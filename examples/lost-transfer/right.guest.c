@@ -11,7 +11,7 @@
 
 #include "../paging.h"
 
-#define SELF 1
+#define SELF (start_info.flags & SIF_INITDOMAIN ? 0 : 1)
 
 static long pages(void)
 {
