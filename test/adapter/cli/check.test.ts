@@ -89,6 +89,6 @@ describe('help', () => {
 
   it('offers no command that does not work yet', async () => {
     const { stdout } = await xenscope('--help');
-    expect(stdout).not.toMatch(/\b(explain|verify)\b/);
+    expect(stdout).not.toMatch(/\bexplain\b/);
   });
 });
