@@ -75,6 +75,10 @@ export interface ResponseBodies {
   readonly scopes: DebugProtocol.ScopesResponse['body'];
   readonly variables: DebugProtocol.VariablesResponse['body'];
   readonly setVariable: DebugProtocol.SetVariableResponse['body'];
+  readonly gotoTargets: DebugProtocol.GotoTargetsResponse['body'];
+  readonly goto: undefined;
+  readonly restartFrame: undefined;
+  readonly cancel: undefined;
   readonly setExpression: DebugProtocol.SetExpressionResponse['body'];
   readonly completions: DebugProtocol.CompletionsResponse['body'];
   readonly evaluate: DebugProtocol.EvaluateResponse['body'];

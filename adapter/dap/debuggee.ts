@@ -9,6 +9,7 @@ import {
   type ExceptionFilters,
   type ExitInfo,
   NO_FILTERS,
+  type SourcePlace,
   type Stop,
   type StopTest,
 } from '../../core/timeline/types.ts';
@@ -74,6 +75,8 @@ export class Debuggee {
   standing: Standing | null;
   /** Counts stops, so that views can tell a late answer. */
   stops: number;
+  /** Places that the client may ask to go to, by their numbers less one. */
+  readonly jumpTargets: { readonly place: SourcePlace; readonly way: number }[] = [];
   /** The client's numbers of the breakpoints at which it stands. */
   hitBreakpoints: readonly number[];
   private log: string[];
@@ -127,6 +130,23 @@ export class Debuggee {
     );
   }
 
+  /** Steps until another line is reached, or another activation. */
+  goToOtherLine(test: StopTest, onSlice: () => void): Promise<RunResult> {
+    const from = this.lineOf(this.focus());
+    const slice = (): Stop => {
+      const stop = this.session.run(test, SLICE);
+      return stop.kind === 'step' && this.lineOf(stop.vcpu) === from ? { kind: 'budget' } : stop;
+    };
+    return this.run(slice, onSlice, (vcpu) => ({ kind: 'step', vcpu }));
+  }
+
+  /** What tells a line of an activation from others. */
+  private lineOf(vcpu: number): string {
+    const stack = this.session.stack(vcpu);
+    const place = stack[0]?.place;
+    return `${vcpu} ${stack.length} ${place?.file}:${place?.line}`;
+  }
+
   /** Goes back to the last place where `test`, a breakpoint or a filter would have stopped. */
   goBack(test: StopTest, onSlice: () => void): Promise<RunResult> {
     const judge = (stop: Stop, at: number) =>
@@ -144,6 +164,75 @@ export class Debuggee {
       () => (slice(SLICE) ? { kind: 'step', vcpu: this.session.turn } : { kind: 'budget' }),
       onSlice,
       (vcpu) => ({ kind: 'goto', vcpu, position: this.session.position }),
+    );
+  }
+
+  /** Goes back to the last time a statement was about to run, on a vCPU that is accepted; stays where there is none. */
+  async goBackTo(
+    { file, line, column }: SourcePlace,
+    way: {
+      readonly accepts: (vcpu: number) => boolean;
+      readonly onNone: () => void;
+      readonly onSlice: () => void;
+    },
+  ): Promise<RunResult> {
+    const { session, breakpoints } = this;
+    const from = session.position;
+    const mark = breakpoints.add({ target: { kind: 'line', file, line, column } });
+    const isThere = (stop: Stop) =>
+      stop.kind === 'breakpoint' && stop.ids.includes(mark.id) && way.accepts(stop.vcpu);
+    let hasNone = false;
+    const slice = (budget: number): boolean => {
+      if (hasNone) return session.seek(from, budget).kind === 'arrived';
+      const stop = session.back({ kind: 'continue' }, budget, isThere);
+      if (stop.kind !== 'start') return stop.kind !== 'budget';
+      hasNone = true;
+      way.onNone();
+      return false;
+    };
+    try {
+      return await this.travel(slice, way.onSlice);
+    } finally {
+      breakpoints.remove(mark.id);
+    }
+  }
+
+  /**
+   * Goes to where the activation at a depth of a vCPU's stack began: back to the call that made it, and on from there.
+   * An activation that nobody called begins where the script does.
+   */
+  async restart(
+    { vcpu, depth, start }: { readonly vcpu: number; readonly depth: number; readonly start: SourcePlace },
+    onSlice: () => void,
+  ): Promise<RunResult> {
+    const { session, breakpoints } = this;
+    const { file, line, column } = start;
+    const mark = breakpoints.add({ target: { kind: 'line', file, line, column } });
+    const depthNow = () => session.stack(vcpu).length;
+    let isBefore = false;
+    const slice = (budget: number): boolean => {
+      if (!isBefore) {
+        const stop = session.back({ kind: 'step', vcpu, how: 'out' }, budget, ({ kind }) => kind === 'step');
+        isBefore = stop.kind === 'start' || (stop.kind !== 'budget' && depthNow() < depth);
+        // The past may end at the script's first statement.
+        return stop.kind === 'start' && depthNow() === depth;
+      }
+      const stop = session.run({ kind: 'continue' }, budget);
+      const isThere = stop.kind === 'breakpoint' && stop.ids.includes(mark.id) && depthNow() === depth;
+      return isThere || stop.kind === 'exited';
+    };
+    try {
+      return await this.travel(slice, onSlice);
+    } finally {
+      breakpoints.remove(mark.id);
+    }
+  }
+
+  /** Tells anew where the guest stands, after the user has put it elsewhere. */
+  standHere(): Promise<RunResult> {
+    return this.travel(
+      () => true,
+      () => undefined,
     );
   }
 
@@ -207,6 +296,7 @@ export class Debuggee {
     this.source.remember();
     this.frames.forget();
     this.variables.forget();
+    this.jumpTargets.length = 0;
     for (;;) {
       const stop = slice();
       onSlice();

@@ -42,36 +42,49 @@ export function threadVcpu(debuggee: Debuggee, args: RequestArguments): number {
   throw new RequestError(`There is no thread ${vcpu + 1}.`);
 }
 
+const GRANULARITIES = ['statement', 'line', 'instruction'] as const;
+
 function step(how: 'into' | 'over' | 'out'): RequestRow<undefined> {
   return {
     when: ['stopped'],
     handle(context, args) {
       const vcpu = threadVcpu(debuggeeOf(context), args);
       const target = how === 'into' ? args.optionalInteger('targetId') : undefined;
+      const granularity = args.optionalWord('granularity', GRANULARITIES) ?? 'statement';
       const { frames } = debuggeeOf(context);
-      goLater(context, {
+      const test: StopTest = {
         kind: 'step',
         vcpu,
-        how,
+        // The smallest step there is goes into what is called, and from line to line inside Xen.
+        how: granularity === 'instruction' && how === 'over' ? 'into' : how,
         ...(target === undefined ? {} : { target: frames.stepTarget(target) }),
-      });
+      };
+      goLater(context, test, granularity === 'line' && how !== 'out' ? 'to another line' : 'once');
       return undefined;
     },
   };
 }
 
+/** How often a test is to hold. */
+type Repeat = 'once' | 'to another line';
+
 /** Runs after the response has gone out, so that the client knows the guest runs before it hears of the stop. */
-function goLater(context: Context, test: StopTest): void {
+function goLater(context: Context, test: StopTest, repeat: Repeat = 'once'): void {
   const debuggee = debuggeeOf(context);
   context.life = { kind: 'running', debuggee };
   context.afterResponse(() => {
-    startRunning(context, debuggee, test);
+    startRunning(context, debuggee, test, repeat);
   });
 }
 
 /** Lets the guest run and tells the client how that ends. */
-export function startRunning(context: Context, debuggee: Debuggee, test: StopTest | 'from the start'): void {
-  startMoving(context, debuggee, runToNews(context, debuggee, test));
+export function startRunning(
+  context: Context,
+  debuggee: Debuggee,
+  test: StopTest | 'from the start',
+  repeat: Repeat = 'once',
+): void {
+  startMoving(context, debuggee, runToNews(context, debuggee, test, repeat));
 }
 
 /** Tells the client how a movement ends that has begun. */
@@ -91,13 +104,14 @@ async function runToNews(
   context: Context,
   debuggee: Debuggee,
   test: StopTest | 'from the start',
+  repeat: Repeat,
 ): Promise<RunResult> {
   const onSlice = () => {
     sendOutput(context, debuggee);
   };
   if (test !== 'from the start') {
     // Past its end the guest only has its exit left to tell.
-    return debuggee.go(test, onSlice);
+    return repeat === 'once' ? debuggee.go(test, onSlice) : debuggee.goToOtherLine(test, onSlice);
   }
   const { stopOnEntry, noDebug } = debuggee.options;
   if (!stopOnEntry || noDebug) return debuggee.go({ kind: 'continue' }, onSlice);

@@ -7,6 +7,7 @@ import { DATA_BREAKPOINTS } from './data-breakpoints.ts';
 import { EVALUATE } from './evaluate.ts';
 import { EXCEPTIONS } from './exceptions.ts';
 import { EXECUTION } from './execution.ts';
+import { JUMPS } from './jumps.ts';
 import { LIFE_CYCLE } from './life-cycle.ts';
 import { MEMORY } from './memory.ts';
 import { SOURCES } from './sources.ts';
@@ -23,6 +24,7 @@ export const REQUESTS: RequestRows = {
   ...EXCEPTIONS,
   ...EXECUTION,
   ...TRAVEL,
+  ...JUMPS,
   ...STACK,
   ...SOURCES,
   ...VARIABLES,

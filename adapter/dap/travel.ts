@@ -100,7 +100,7 @@ function goBack(context: Context, test: StopTest): void {
 }
 
 /** Moves after the response has gone out, so that the client hears of the arrival last. */
-function moveLater(
+export function moveLater(
   context: Context,
   title: string,
   move: (debuggee: Debuggee, onSlice: () => void) => Promise<RunResult>,

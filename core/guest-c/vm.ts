@@ -320,6 +320,12 @@ export class Vm {
     return !this.stray && this.vector < 0 && (this.code[this.pc * 4] as number) <= Op.breakpoint;
   }
 
+  /** Makes a statement of the running function the next one. */
+  jumpTo(pc: number): void {
+    this.pc = pc;
+    this.save();
+  }
+
   /** The statement at which the processor stands. */
   statementIndex(): number {
     return this.program.statementOf[this.pc] ?? -1;

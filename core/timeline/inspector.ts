@@ -22,7 +22,15 @@ import type { Guest } from './guest.ts';
 import { stepTargets } from './step-targets.ts';
 import { type FrameChange, type Trial, type TriedCall, frameChanges } from './trial.ts';
 import { refusalRecord } from './recorder.ts';
-import type { Evaluation, Frame, NamedValue, StepTarget, VcpuNumber, VisibleName } from './types.ts';
+import type {
+  Evaluation,
+  Frame,
+  NamedValue,
+  SourcePlace,
+  StepTarget,
+  VcpuNumber,
+  VisibleName,
+} from './types.ts';
 import { type Storage, TypedValue, type ValueContext } from './values.ts';
 import { MAX_WATCHED_BYTES, type ShownAs, type WatchedPlace } from './watch-places.ts';
 
@@ -94,6 +102,14 @@ export class Inspector {
   stepTargets(frame: Frame): readonly StepTarget[] {
     const detail = this.details.get(frame);
     return detail === undefined ? [] : stepTargets(detail.guest, detail.vm, detail.pc);
+  }
+
+  /** The first statement of a frame's function. */
+  startOf(frame: Frame): SourcePlace | null {
+    const detail = this.details.get(frame);
+    const fn = detail?.vm.functionOf(detail.base);
+    const statement = fn === undefined ? undefined : detail?.vm.program.statements[fn.firstStatement];
+    return statement === undefined ? null : (detail?.guest.placeOf(statement) ?? null);
   }
 
   locals(frame: Frame): readonly NamedValue[] {
