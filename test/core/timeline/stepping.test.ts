@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Session } from '../../../core/timeline/session.ts';
-import { SCRIPT, go, lineOf, ran, sessionOf } from './scripts.ts';
+import { type Options, SCRIPT, go, lineOf, ran, sessionOf } from './scripts.ts';
 
 /** Line numbers of the text count from its first line. */
 const STEPS = `static int twice(int x)
@@ -21,8 +21,8 @@ int kernel_main(void)
 }
 `;
 
-function atEntry(text: string): Session {
-  const session = sessionOf(text);
+function atEntry(text: string, options: Options = {}): Session {
+  const session = sessionOf(text, options);
   let stop = session.runToEntry(100_000);
   while (stop.kind === 'budget') stop = session.runToEntry(100_000);
   expect(stop.kind).toBe('step');
@@ -80,7 +80,8 @@ describe('stepping', () => {
   });
 
   test('a step into a statement that faults stops in the handler; out of it, behind the statement', () => {
-    const session = atEntry(`
+    const session = atEntry(
+      `
 static void on_fault(struct cpu_user_regs *regs)
 {
     exit_guest(0);
@@ -91,7 +92,9 @@ int kernel_main(void)
     HYPERVISOR_set_trap_table(t);
     *(int *)8 = 1;
     return 0;
-}`);
+}`,
+      { stepIntoXen: false },
+    );
     expect(walk(session, 'into', 3)).toEqual([9, 10, 4]);
     const frames = session.stack(0);
     expect(frames.map(({ name, trap }) => [name, trap])).toEqual([
