@@ -82,7 +82,7 @@ describe.each(SEEDS)('random program %d', (seed) => {
     expect(session.exit).toEqual(forwardEnd(seed).exit);
     expect(session.console).toEqual(forwardEnd(seed).console);
     expect(session.audit()).toEqual([]);
-  });
+  }, 240_000);
 });
 
 const ends = new Map<number, Session>();
