@@ -77,9 +77,9 @@ async function vitest(what, options = []) {
   const { code } = await run(
     'npx',
     ['vitest', 'run', ...options, '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`],
-    { cwd: root, timeoutMs: 8 * minutes, env: { ...process.env, NO_COLOR: '1' } },
+    { cwd: root, timeoutMs: 14 * minutes, env: { ...process.env, NO_COLOR: '1' } },
   );
-  if (code === 124) throw new Error(`the ${what} did not end within 8 minutes.`);
+  if (code === 124) throw new Error(`the ${what} did not end within 14 minutes.`);
   const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(await readFile(report, 'utf8'));
   // A file that could not be loaded has no test that fails, and still is a failure.
   const failed = numFailedTests > 0 ? numFailedTests : code === 0 ? 0 : Math.max(1, numFailedTestSuites);

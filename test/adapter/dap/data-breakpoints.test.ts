@@ -84,12 +84,7 @@ describe('a data breakpoint', () => {
       await editor.continues();
       texts.push((await editor.stops()).body.description ?? '');
     }
-    expect(texts).toEqual([
-      'sum: 0 -> 2',
-      'sum: 2 -> 6',
-      'sum: 6 -> 12',
-      'sum: 12 -> 20',
-    ]);
+    expect(texts).toEqual(['sum: 0 -> 2', 'sum: 2 -> 6', 'sum: 6 -> 12', 'sum: 12 -> 20']);
     await editor.continues();
     await editor.told('terminated');
   });
